@@ -1,0 +1,77 @@
+"""MobileNetV2 1.0 as an encoder, batch norms folded into the convolutions (Sandler et al., CVPR 2018)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+# expansion, channels, repeats, stride of the first
+STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+LEVEL_CHANNELS = (16, 24, 32, 96, 320)  # at 1/2, 1/4, 1/8, 1/16, 1/32 of the picture
+LEVEL_BLOCKS = (0, 2, 5, 12, 16)
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding for even sizes: at stride 2 the extra pixel is last."""
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:  # type: ignore[override]
+        if self.stride[0] == 2:
+            x = functional.pad(x, (0, 1, 0, 1))
+        return super().forward(x)
+
+
+def _conv(channels_in: int, channels_out: int, size: int, stride: int, groups: int) -> nn.Conv2d:
+    padding = 0 if stride == 2 else size // 2
+    return SameConv2d(channels_in, channels_out, size, stride, padding, groups=groups)
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expand, 3x3 depthwise, 1x1 project; ReLU6 after the first two; the input added where shapes allow."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels_in * expansion
+        self.expand = _conv(channels_in, hidden, 1, 1, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = _conv(hidden, hidden, 3, stride, hidden)
+        self.project = _conv(hidden, channels_out, 1, 1, 1)
+        self.adds_input = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        y = x if isinstance(self.expand, nn.Identity) else functional.relu6(self.expand(x))
+        y = self.project(functional.relu6(self.depthwise(y)))
+        return x + y if self.adds_input else y
+
+
+class MobileNetV2(nn.Module):
+    """Picture (b, 3, h, w) in [-1, 1], h and w multiples of 32, to five feature maps at 1/2 ... 1/32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _conv(3, 32, 3, 2, 1)
+        blocks, channels = [], 32
+        for expansion, channels_out, repeats, stride in STAGES:
+            for i in range(repeats):
+                blocks.append(InvertedResidual(channels, channels_out, stride if i == 0 else 1, expansion))
+                channels = channels_out
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b c h2 w2"]]:
+        x = functional.relu6(self.stem(x))
+        levels = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in LEVEL_BLOCKS:
+                levels.append(x)
+        return levels
+
+
+def load_folded_weights(encoder: MobileNetV2, path: Path) -> None:
+    """Load `P.weight` and `P.bias` of an NPZ into every convolution P; anything missing raises KeyError."""
+    with np.load(path) as stored:
+        state = {key: torch.from_numpy(stored[key].astype(np.float32)) for key in encoder.state_dict()}
+    encoder.load_state_dict(state)
