@@ -1,0 +1,140 @@
+"""Random changes to a training picture and its target: geometry alike for both, colour for the picture only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy.random import Generator
+
+MAX_ROTATION_DEG = 6.0
+MIN_CROP = 0.45  # of the largest crop's side
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training picture: RGB, inverse depth (any scale and shift) and where that is known."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    target: Float[np.ndarray, "h w"]
+    valid: Bool[np.ndarray, "h w"]
+
+
+def warp(sample: Sample, size: tuple[int, int], rng: Generator) -> Sample:
+    """A random crop, stretched a little, sometimes turned and mirrored, at `size` (height, width).
+
+    The crop never leaves the picture but for the corners of a turned one, which are mirrored in.
+    """
+    matrix = _crop_matrix(sample.image.shape[:2], size, rng)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    height, width = size
+    image, target, valid = (
+        cv2.warpAffine(a, matrix, (width, height), flags=f, borderMode=cv2.BORDER_REFLECT)
+        for a, f in (
+            (_prefilter(sample.image, matrix), flags),
+            (sample.target.astype(np.float32, copy=False), flags),
+            (sample.valid.astype(np.float32), flags),
+        )
+    )
+    return Sample(image, target, valid > 0.99)
+
+
+def _crop_matrix(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) -> Float[np.ndarray, "2 3"]:
+    """Output pixel -> source pixel."""
+    (h, w), (height, width) = shape, size
+    aspect = width / height * np.exp(rng.uniform(-0.2, 0.2))
+    crop_w = min(w, h * aspect) * rng.uniform(MIN_CROP, 1.0) ** 0.7
+    crop_h = crop_w / aspect
+    centre = np.array([rng.uniform(crop_w, 2 * w - crop_w), rng.uniform(crop_h, 2 * h - crop_h)]) / 2
+    angle = np.radians(rng.normal(0, MAX_ROTATION_DEG / 2)) if rng.random() < 0.3 else 0.0
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([mirror * crop_w / width, crop_h / height])
+    offset = centre - linear @ np.array([width, height]) / 2
+    # pixel centres stand at half integers, cv2 counts them as integers
+    return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
+
+
+def _prefilter(image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    return image if scale <= 1.2 else cv2.GaussianBlur(image, (0, 0), 0.4 * scale)
+
+
+def paste_shapes(sample: Sample, texture: UInt8[np.ndarray, "h w 3"], rng: Generator) -> Sample:
+    """Lay one to three textured flat shapes in front of the scene: exact edges on real backgrounds.
+
+    Each is nearer than everything it covers, and flat or slanted; the picture's edge is soft by one pixel.
+    """
+    image, target, valid = sample.image.astype(np.float32), sample.target.copy(), sample.valid.copy()
+    height, width = target.shape
+    texture = cv2.resize(texture, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    spread = float(np.std(target[valid])) if valid.any() else 1.0
+    for _ in range(rng.integers(1, 4)):
+        cover = _random_shape((height, width), rng)
+        covered = (cover > 0.5) & valid
+        if not covered.any():
+            continue
+        image += cover[..., None] * (_random_surface(texture, rng) - image)
+        near = float(np.max(target[covered])) + spread * rng.uniform(0.15, 1.5)
+        y, x = np.nonzero(cover > 0.5)
+        slant = rng.normal(0, 0.3, 2) * spread
+        target[y, x] = near + slant[0] * (y / height - 0.5) + slant[1] * (x / width - 0.5)
+        valid[y, x] = True
+    return Sample(image.clip(0, 255).astype(np.uint8), target, valid)
+
+
+def _random_surface(texture: Float[np.ndarray, "h w 3"], rng: Generator) -> Float[np.ndarray, "h w 3"]:
+    """The texture itself, one colour, or that colour with a trace of the texture."""
+    share = rng.choice([1.0, 0.0, 0.2], p=[0.5, 0.25, 0.25])
+    shifted = np.roll(texture, int(rng.integers(texture.shape[1])), axis=1)
+    return shifted * np.float32(share) + (rng.uniform(0, 255, 3) * (1 - share)).astype(np.float32)
+
+
+def _random_shape(shape: tuple[int, int], rng: Generator) -> Float[np.ndarray, "h w"]:
+    """Coverage in 0 ... 1 of a polygon, an ellipse or a few thin strokes, drawn four times too large."""
+    height, width = shape
+    canvas = np.zeros((2 * height, 2 * width), np.uint8)
+    extent = np.array([2 * width, 2 * height])
+    kind = rng.integers(3)
+    centre = rng.uniform(0.1, 0.9, 2) * extent
+    radius = rng.uniform(0.05, 0.25) * extent.min() * 1.5
+    if kind == 0:
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 9)))
+        radii = radius * rng.uniform(0.4, 1.2, angles.size)
+        points = centre + np.stack([radii * np.cos(angles), radii * np.sin(angles)], 1)
+        cv2.fillPoly(canvas, [points.astype(np.int32)], 255)
+    elif kind == 1:
+        axes = (int(radius), int(radius * rng.uniform(0.2, 1.0)))
+        cv2.ellipse(canvas, centre.astype(int).tolist(), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
+    else:
+        for _ in range(rng.integers(1, 5)):
+            ends = rng.uniform(0, 1, (int(rng.integers(2, 4)), 2)) * extent
+            cv2.polylines(canvas, [ends.astype(np.int32)], False, 255, int(rng.integers(2, 14)))
+    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def recolour(image: UInt8[np.ndarray, "h w 3"], rng: Generator) -> UInt8[np.ndarray, "h w 3"]:
+    """Exposure, contrast, white balance, saturation; then now and then blur, noise, fewer pixels, JPEG."""
+    x = image.astype(np.float32) / 255
+    if rng.random() < 0.8:
+        x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
+        x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5 + np.float32(rng.normal(0, 0.07))
+        x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+        gray = x.mean(axis=2, keepdims=True)
+        x = gray + (x - gray) * np.float32(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=[0.06, 0.94]))
+    if rng.random() < 0.15:
+        x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.4, 1.6)))
+    if rng.random() < 0.2:
+        x = x + rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0.005, 0.06))
+    out = (x.clip(0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.1:
+        height, width = out.shape[:2]
+        factor = rng.uniform(0.4, 0.8)
+        small = cv2.resize(out, (int(width * factor), int(height * factor)), interpolation=cv2.INTER_AREA)
+        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.25:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 90))]
+        out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR)
+    return out

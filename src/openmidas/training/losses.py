@@ -1,0 +1,60 @@
+"""Losses that are blind to scale and shift in inverse depth (Ranftl et al., TPAMI 2022, section 5)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+TRIM_KEPT = 0.8
+GRADIENT_SCALES = 4
+EPSILON = 1e-6
+
+
+def normalise(x: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+    """(x - median) / mean absolute deviation over the valid pixels of each picture; 0 where not valid.
+
+    Source: equation 5. A picture without valid pixels gives zeros.
+    """
+    marked = x.masked_fill(~valid, torch.nan).flatten(1)
+    median = marked.nanmedian(dim=1).values.nan_to_num()[:, None, None]
+    centred = torch.where(valid, x - median, 0)
+    count = valid.flatten(1).sum(1).clamp(min=1)
+    deviation = centred.abs().flatten(1).sum(1) / count
+    return centred / deviation.clamp(min=EPSILON)[:, None, None]
+
+
+def trimmed_absolute(residual: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+    """`ssi-trim`: the smallest 80 % of each picture's absolute residuals, summed, over 2 M (equation 8)."""
+    losses = []
+    for r, v in zip(residual, valid, strict=True):
+        errors = r[v].abs()
+        kept = int(TRIM_KEPT * errors.numel())
+        if kept == 0:
+            losses.append(r.sum() * 0)
+            continue
+        limit = errors.detach().kthvalue(kept).values
+        losses.append(errors[errors <= limit].sum() / (2 * errors.numel()))
+    return torch.stack(losses)
+
+
+def gradient_matching(residual: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+    """Absolute differences of neighbouring residuals at four scales, summed, over M (equation 11)."""
+    total = residual.new_zeros(residual.shape[0])
+    for k in range(GRADIENT_SCALES):
+        r, v = residual[:, :: 2**k, :: 2**k], valid[:, :: 2**k, :: 2**k]
+        across = (r[:, :, 1:] - r[:, :, :-1]).abs() * (v[:, :, 1:] & v[:, :, :-1])
+        down = (r[:, 1:] - r[:, :-1]).abs() * (v[:, 1:] & v[:, :-1])
+        total = total + across.flatten(1).sum(1) + down.flatten(1).sum(1)
+    return total / valid.flatten(1).sum(1).clamp(min=1)
+
+
+def trimmed_loss(
+    prediction: Float[Tensor, "b h w"],
+    target: Float[Tensor, "b h w"],
+    valid: Bool[Tensor, "b h w"],
+    gradient_weight: Float[Tensor, " b"],
+) -> Float[Tensor, " b"]:
+    """`ssi-trim` plus gradient matching, one value a picture; `gradient_weight` is alpha (0.5 in the paper)."""
+    residual = normalise(prediction, valid) - normalise(target, valid)
+    return trimmed_absolute(residual, valid) + gradient_weight * gradient_matching(residual, valid)

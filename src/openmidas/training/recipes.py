@@ -1,0 +1,62 @@
+"""The recipe of the embedded network: what goes into a minibatch, how strongly it counts, how long it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from openmidas.training.augment import Sample
+from openmidas.training.data import Source
+from openmidas.training.loop import Schedule
+
+# about 49 thousand pixels each: landscape, portrait, square, wide
+SMALL_SIZES = ((192, 256), (256, 192), (224, 224), (160, 320), (192, 288), (256, 224))
+# about 80 thousand
+LARGE_SIZES = ((256, 320), (320, 256), (288, 288), (192, 416), (256, 352), (320, 224))
+
+
+@dataclass(frozen=True)
+class Share:
+    """A source's part: pictures in a minibatch, alpha of its gradient loss, chance of pasted shapes.
+
+    Soft labels get a small alpha: they know where things are, not where they end.
+    """
+
+    per_batch: int
+    gradient_weight: float
+    paste_chance: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run depends on but the data."""
+
+    photos: Share = Share(6, 0.1, 0.35)
+    kinect: Share = Share(5, 0.25, 0.15)
+    synthetic: Share = Share(5, 0.5, 0.15)
+    schedule: Schedule = field(default_factory=lambda: Schedule(4000, SMALL_SIZES, 1e-4, 5e-4))
+
+
+RECIPES = {
+    "first": Recipe(),
+    "second": Recipe(
+        photos=Share(6, 0.3, 0.25),
+        schedule=Schedule(5000, LARGE_SIZES, 0.7e-4, 2.5e-4, seed=1),
+    ),
+}
+
+
+def sources(
+    recipe: Recipe, photos: Sequence[Sample], kinect: Sequence[Sample], synthetic: Sequence[Sample]
+) -> list[Source]:
+    """The recipe's shares of the pictures there are; an empty source is left out."""
+    parts = (
+        ("photos", photos, recipe.photos),
+        ("kinect", kinect, recipe.kinect),
+        ("synthetic", synthetic, recipe.synthetic),
+    )
+    return [
+        Source(name, samples, share.per_batch, share.gradient_weight, share.paste_chance)
+        for name, samples, share in parts
+        if samples
+    ]
