@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
     """
     found = {path.stem: path for path in labels.iterdir() if path.suffix in (".png", ".jpg")}
     samples = []
-    for path in sorted(p for p in photos.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.stem in found):
+    for path in (path for path in list_photos(photos) if path.stem in found):
         image = read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX))
         image = _at_most(image, PHOTO_SIDE_PX)
         label = cv2.resize(read_label(found[path.stem]), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -64,16 +64,21 @@ def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
     return samples
 
 
+def list_photos(folder: Path) -> list[Path]:
+    """The photographs of a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+
+
 def _at_most(image: UInt8[np.ndarray, "h w 3"], side_px: int) -> UInt8[np.ndarray, "h2 w2 3"]:
     scale = side_px / max(image.shape[:2])
     return image if scale >= 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def read_kinect(folder: Path, numbers: range | Sequence[int]) -> list[Sample]:
-    """RGB-D pictures `NNNN.webp`, `NNNN_depth.webp` (metric; 1/m after reading) whose number is in `numbers`."""
+def read_kinect(folder: Path, wanted: Callable[[int], bool]) -> list[Sample]:
+    """RGB-D pictures `NNNN.webp`, `NNNN_depth.webp` (metric; 1/m after reading) of the wanted numbers."""
     samples = []
     for path in sorted(folder.glob("[0-9]" * 4 + ".webp")):
-        if int(path.stem) not in numbers:
+        if not wanted(int(path.stem)):
             continue
         image = read_image(path)
         codes = read_image(folder / f"{path.stem}_depth.webp")[..., 0]

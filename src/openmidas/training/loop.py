@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from openmidas.training.data import Batch, Source, batches
-from openmidas.training.losses import trimmed_loss
+from openmidas.training.losses import ANCHOR_WEIGHT, anchor, trimmed_loss
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Schedule:
     warm_up_steps: int = 200
     weight_decay: float = 0.01
     average_decay: float = 0.998
+    frozen: tuple[str, ...] = ()  # parameters whose name starts so stay as they are
     bfloat16: bool = False
     seed: int = 0
 
@@ -49,6 +50,9 @@ def optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """
     groups = []
     for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(schedule.frozen))
+        if not parameter.requires_grad:
+            continue
         base = schedule.encoder_rate if name.startswith("encoder.") else schedule.decoder_rate
         size = float(parameter.detach().square().mean().sqrt()) / 0.05 if parameter.ndim > 1 else 1.0
         rate = base * float(np.clip(size, 0.5, 10.0))
@@ -99,9 +103,10 @@ def _step(
     image = batch.image.to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         prediction = network(image)
-    losses = trimmed_loss(prediction.float(), batch.target, batch.valid, batch.gradient_weight)
+    prediction = prediction.float()
+    losses = trimmed_loss(prediction, batch.target, batch.valid, batch.gradient_weight)
     adam.zero_grad(set_to_none=True)
-    losses.mean().backward()
+    (losses + ANCHOR_WEIGHT * anchor(prediction, batch.valid)).mean().backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     adam.step()
     return losses.detach()

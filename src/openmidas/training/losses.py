@@ -9,6 +9,8 @@ from torch import Tensor
 TRIM_KEPT = 0.8
 GRADIENT_SCALES = 4
 EPSILON = 1e-6
+ANCHOR_MEDIAN, ANCHOR_DEVIATION = 4.0, 1.0
+ANCHOR_WEIGHT = 0.02
 
 
 def normalise(x: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
@@ -16,12 +18,29 @@ def normalise(x: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[
 
     Source: equation 5. A picture without valid pixels gives zeros.
     """
+    median, deviation = _median_and_deviation(x, valid)
+    return torch.where(valid, x - median, 0) / deviation
+
+
+def anchor(prediction: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+    """How far each picture's median is from 4 and its mean absolute deviation from 1, in parts of those.
+
+    A loss that forgives scale and shift lets both drift. Activations then grow until biases no longer count, and
+    the final ReLU cuts off what is far. A weak pull to any fixed place prevents it.
+    """
+    median, deviation = _median_and_deviation(prediction, valid)
+    off_median = median.flatten() / ANCHOR_MEDIAN - 1
+    return off_median.square() + (deviation.flatten() / ANCHOR_DEVIATION).log().square()
+
+
+def _median_and_deviation(
+    x: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]
+) -> tuple[Float[Tensor, "b 1 1"], Float[Tensor, "b 1 1"]]:
     marked = x.masked_fill(~valid, torch.nan).flatten(1)
     median = marked.nanmedian(dim=1).values.nan_to_num()[:, None, None]
-    centred = torch.where(valid, x - median, 0)
     count = valid.flatten(1).sum(1).clamp(min=1)
-    deviation = centred.abs().flatten(1).sum(1) / count
-    return centred / deviation.clamp(min=EPSILON)[:, None, None]
+    deviation = torch.where(valid, x - median, 0).abs().flatten(1).sum(1) / count
+    return median, deviation.clamp(min=EPSILON)[:, None, None]
 
 
 def trimmed_absolute(residual: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:

@@ -31,8 +31,8 @@ class Share:
 class Recipe:
     """Everything a run depends on but the data."""
 
-    photos: Share = Share(6, 0.1, 0.35)
-    kinect: Share = Share(5, 0.25, 0.15)
+    photos: Share = Share(4, 0.1, 0.35)
+    kinect: Share = Share(7, 0.25, 0.15)
     synthetic: Share = Share(5, 0.5, 0.15)
     schedule: Schedule = field(default_factory=lambda: Schedule(4000, SMALL_SIZES, 1e-4, 5e-4))
 
