@@ -2,57 +2,84 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from openmidas.depth_map import DepthMap
-from openmidas.evaluation.folder import Measured, scores_by_set
-from openmidas.evaluation.metrics import fitted_scores
+from openmidas.depth_map import Ambiguity, DepthMap
+from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
+from openmidas.evaluation.metrics import boundary_f1, fitted_scores
 
-TARGET = np.random.default_rng(0).uniform(0.1, 2.0, (24, 32)).astype(np.float32)
-ALL = np.ones(TARGET.shape, bool)
+TRUTH = np.random.default_rng(0).uniform(0.1, 2.0, (24, 32)).astype(np.float32)
+
+
+def inverse_depth(values: object, ambiguity: Ambiguity, valid: object = None) -> DepthMap:
+    return DepthMap.from_values(np.asarray(values, np.float32), "inverse_depth", ambiguity, valid)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (40.0, 3.0), (0.01, -5.0)])
 def test_any_scale_and_shift_of_the_truth_scores_perfectly(scale: float, shift: float) -> None:
-    abs_rel, delta1 = fitted_scores(scale * TARGET + shift, TARGET, ALL)
-    assert abs_rel == pytest.approx(0, abs=1e-4)
-    assert delta1 == 1
+    scores = fitted_scores(inverse_depth(scale * TRUTH + shift, "affine_invariant"), inverse_depth(TRUTH, "metric"))
+    assert scores.abs_rel == pytest.approx(0, abs=1e-4)
+    assert scores.delta1 == 1
 
 
 def test_scores_by_hand() -> None:
-    # a flat prediction is fitted to the mean inverse depth, 0.75 1/m: z = 4/3 m where truth is 1 m and 2 m
-    target = np.array([[1.0, 0.5]], np.float32)
-    abs_rel, delta1 = fitted_scores(np.ones((1, 2), np.float32), target, np.ones((1, 2), bool))
-    assert abs_rel == pytest.approx((1 / 3 + 1 / 3) / 2)
-    assert delta1 == 0
+    # two levels are fitted to their means: 0.75 1/m where truth is 1 m and 2 m, and exactly 0.25 1/m, 4 m
+    target = inverse_depth([[1.0, 0.5, 0.25]], "metric")
+    scores = fitted_scores(inverse_depth([[7.0, 7.0, 3.0]], "affine_invariant"), target)
+    assert scores.abs_rel == pytest.approx((1 / 3 + 1 / 3 + 0) / 3)
+    assert scores.delta1 == pytest.approx(1 / 3)
 
 
 def test_fit_is_clamped_at_half_the_smallest_inverse_depth() -> None:
-    # the line through the other points sends the last pixel below zero; clamped, its depth is 2 / 0.5 = 4 m
-    target = np.array([[2.0, 1.5, 1.0, 0.5]], np.float32)
-    prediction = np.array([[2.0, 1.5, 1.0, -3.0]], np.float32)
-    slope, offset = np.polyfit(prediction[0], target[0], 1)
-    fitted = np.maximum(slope * prediction + offset, 0.25)
-    expected = float(np.mean(np.abs(target / fitted - 1)))
-    assert fitted_scores(prediction, target, np.ones((1, 4), bool)).abs_rel == pytest.approx(expected)
+    # the line through all four sends the last pixel below zero; clamped, it is at 1 / 0.25 m
+    truth, prediction = np.array([2.0, 1.5, 1.0, 0.5]), np.array([2.0, 1.9, 1.8, -3.0])
+    slope, offset = np.polyfit(prediction, truth, 1)
+    expected = np.mean(np.abs(truth / np.maximum(slope * prediction + offset, 0.25) - 1))
+    scores = fitted_scores(inverse_depth([prediction], "affine_invariant"), inverse_depth([truth], "metric"))
+    assert scores.abs_rel == pytest.approx(expected, rel=1e-5)
 
 
 def test_pixels_without_truth_do_not_count() -> None:
-    wrong = TARGET.copy()
+    wrong = TRUTH.copy()
     wrong[:, :8] = 50.0
-    assert fitted_scores(wrong, TARGET, ALL).abs_rel > 0.1
-    assert fitted_scores(wrong, TARGET, np.arange(32)[None, :].repeat(24, 0) >= 8).abs_rel < 1e-4
+    known = np.arange(32)[None, :].repeat(24, 0) >= 8
+    prediction = inverse_depth(wrong, "affine_invariant")
+    assert fitted_scores(prediction, inverse_depth(TRUTH, "metric")).abs_rel > 0.1
+    assert fitted_scores(prediction, inverse_depth(TRUTH, "metric", known)).abs_rel < 1e-4
 
 
 def test_every_set_weighs_the_same() -> None:
-    def truth(image: np.ndarray) -> DepthMap:
-        return DepthMap.from_values(image[..., 0], "inverse_depth", "affine_invariant")
-
     ramp = np.tile(np.arange(10, 42, dtype=np.uint8), (24, 1))
     image = np.stack([ramp] * 3, axis=-1)
-    good, bad = ramp.astype(np.float32), TARGET
+    good, bad = inverse_depth(ramp, "metric"), inverse_depth(TRUTH, "metric")
     pictures = [Measured("a", image, good), Measured("a", image, good), Measured("b", image, bad)]
-    scores = scores_by_set(truth, pictures)
+    scores = scores_by_set(lambda image: inverse_depth(image[..., 0], "affine_invariant"), pictures)
     assert scores["a"].abs_rel == pytest.approx(0, abs=1e-4)
+    assert scores["b"].abs_rel > 0.1
     assert scores["mean"].abs_rel == pytest.approx(scores["b"].abs_rel / 2, abs=1e-4)
+
+
+def test_folder_gives_pictures_targets_and_their_meaning(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("name,set,target\none,rooms,metric\ntwo,still,disparity\n")
+    values = np.where(TRUTH > 1, TRUTH, 0).astype(np.float16)
+    for name in ("one", "two"):
+        Image.new("RGB", (32, 24), (10, 20, 30)).save(tmp_path / f"{name}.webp", lossless=True)
+        np.savez(tmp_path / f"{name}_target.npz", inverse_depth=values)
+    one, two = read_measured(tmp_path)
+    assert (one.set_name, one.target.ambiguity, two.target.ambiguity) == ("rooms", "metric", "scale_invariant")
+    assert one.image[0, 0].tolist() == [10, 20, 30]
+    np.testing.assert_array_equal(one.target.valid, values > 0)
+
+
+def test_boundary_f1_counts_edges_in_place_only() -> None:
+    step = np.full((20, 30), 0.5, np.float32)
+    step[:, 15:] = 1.0
+    truth = inverse_depth(step, "metric")
+    assert boundary_f1(inverse_depth(3 * step + 1, "affine_invariant"), truth) == 1
+    assert boundary_f1(inverse_depth(np.roll(step, 1, axis=1), "affine_invariant"), truth) < 0.7
+    ramp = np.clip((np.arange(30) - 5) / 20, 0, 1)[None, :].repeat(20, 0)
+    assert boundary_f1(inverse_depth(ramp, "affine_invariant"), truth) == 0

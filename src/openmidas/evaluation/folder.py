@@ -8,33 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
-from openmidas.depth_map import DepthMap
+from openmidas.depth_map import Ambiguity, DepthMap
 from openmidas.evaluation.metrics import Scores, fitted_scores
 from openmidas.files.images import read_image
+
+# A disparity in pixels has no unit; its shift, if any, is left to the fit.
+_AMBIGUITY: dict[str, Ambiguity] = {"metric": "metric", "disparity": "scale_invariant"}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A picture, the set it belongs to, and its inverse depth (1/m or disparity; 0 where not known)."""
+    """A picture, the set it belongs to, and its measured inverse depth."""
 
     set_name: str
     image: UInt8[np.ndarray, "h w 3"]
-    inverse_depth: Float[np.ndarray, "h w"]
+    target: DepthMap
 
 
 def read_measured(folder: Path) -> list[Measured]:
-    """`index.csv` with columns name, set; `NAME.webp`; `NAME_target.npz` with `inverse_depth`."""
+    """`index.csv` with columns name, set, target (metric or disparity); `NAME.webp`; `NAME_target.npz`.
+
+    The NPZ holds `inverse_depth`, 0 where not known.
+    """
     with (folder / "index.csv").open(encoding="utf8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [_read_row(folder, row["name"], row["set"]) for row in rows]
+        return [_read_row(folder, row) for row in csv.DictReader(file)]
 
 
-def _read_row(folder: Path, name: str, set_name: str) -> Measured:
-    with np.load(folder / f"{name}_target.npz") as stored:
-        target = stored["inverse_depth"].astype(np.float32)
-    return Measured(set_name, read_image(folder / f"{name}.webp"), target)
+def _read_row(folder: Path, row: dict[str, str]) -> Measured:
+    with np.load(folder / f"{row['name']}_target.npz") as stored:
+        values = stored["inverse_depth"]
+    target = DepthMap.from_values(values, "inverse_depth", _AMBIGUITY[row["target"]], values > 0)
+    return Measured(row["set"], read_image(folder / f"{row['name']}.webp"), target)
 
 
 def scores_by_set(
@@ -43,9 +49,7 @@ def scores_by_set(
     """Mean scores of every set, and under `mean` the mean over the sets."""
     by_set: dict[str, list[Scores]] = {}
     for picture in pictures:
-        prediction = predict(picture.image).values
-        scores = fitted_scores(prediction, picture.inverse_depth, picture.inverse_depth > 0)
-        by_set.setdefault(picture.set_name, []).append(scores)
+        by_set.setdefault(picture.set_name, []).append(fitted_scores(predict(picture.image), picture.target))
     means = {name: mean_scores(scores) for name, scores in by_set.items()}
     return means | {"mean": mean_scores(list(means.values()))}
 
