@@ -44,7 +44,9 @@ def test_pasted_shapes_are_nearer_than_what_they_cover() -> None:
         out = paste_shapes(sample, texture, np.random.default_rng(seed))
         moved = out.target != sample.target
         changed += int(moved.sum())
-        assert (out.target[moved] > sample.target[moved]).mean() > 0.97  # a slant may dip below at its far end
+        assert (
+            out.target[moved] > sample.target[moved]
+        ).mean() > 0.97  # a slant may dip below at its far end
         untouched = ~moved & (np.abs(out.image.astype(int) - sample.image).max(axis=2) == 0)
         assert (moved | untouched).mean() > 0.9
     assert changed > 500

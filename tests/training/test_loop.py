@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -40,7 +42,7 @@ def sources() -> list[Source]:
     images = np.stack([cv2.GaussianBlur(image, (0, 0), 4) for image in images])
     bright = [Sample(i, i[..., 0].astype(np.float16) / 255, known) for i in images]
     scaled = [Sample(s.image, s.target * 7 + 3, known) for s in bright]
-    return [Source("bright", bright, 3, 0.5, 0.0), Source("scaled", scaled, 1, 0.0, 0.0)]
+    return [Source("bright", bright, 3, 1.0, 0.5, 0.0), Source("scaled", scaled, 1, 0.8, 0.0, 0.0)]
 
 
 def learn(folder: Path, schedule: Schedule = SCHEDULE, every: int = 20) -> nn.Module:
@@ -86,7 +88,7 @@ def test_rate_rises_then_falls_to_a_hundredth() -> None:
     factors = [rate_factor(step, SCHEDULE) for step in range(60)]
     assert factors[0] == pytest.approx(0.2)
     assert factors[4] == pytest.approx(1.0)
-    assert all(a > b for a, b in zip(factors[5:], factors[6:], strict=False))
+    assert all(a > b for a, b in pairwise(factors[5:]))
     assert rate_factor(59, replace(SCHEDULE, steps=60)) < 0.02
 
 
@@ -104,3 +106,13 @@ def test_batch_mixes_the_sources_in_their_shares() -> None:
     assert batch.target[3].max() > 3
     assert batch.image.min() >= -1
     assert batch.image.max() <= 1
+
+
+def test_frozen_parameters_stay(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(OrderedDict(decoder=OneConvolution(), encoder=nn.Identity()))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    frozen = replace(SCHEDULE, steps=10, frozen=("decoder.decoder.bias",))
+    after = train(network, sources(), frozen, tmp_path, lambda _: {}, 10).state_dict()
+    assert torch.equal(before["decoder.decoder.bias"], after["decoder.decoder.bias"])
+    assert not torch.equal(before["decoder.decoder.weight"], after["decoder.decoder.weight"])

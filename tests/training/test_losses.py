@@ -7,6 +7,7 @@ import torch
 
 from openmidas.training.losses import gradient_matching, normalise, trimmed_absolute, trimmed_loss
 
+KEPT = torch.full((3,), 0.8)
 GENERATOR = torch.Generator().manual_seed(0)
 
 
@@ -26,8 +27,14 @@ def test_normalise_by_hand() -> None:
 
 def test_trimmed_absolute_drops_the_largest_fifth() -> None:
     residual = torch.tensor([[[1.0, -2.0, 3.0, -4.0, 100.0]]])
+    everywhere = torch.ones_like(residual) > 0
     # the four smallest sum to 10; over 2 M = 10
-    torch.testing.assert_close(trimmed_absolute(residual, torch.ones_like(residual) > 0), torch.tensor([1.0]))
+    torch.testing.assert_close(
+        trimmed_absolute(residual, everywhere, torch.tensor([0.8])), torch.tensor([1.0])
+    )
+    torch.testing.assert_close(
+        trimmed_absolute(residual, everywhere, torch.tensor([1.0])), torch.tensor([11.0])
+    )
 
 
 def test_gradient_matching_by_hand() -> None:
@@ -47,24 +54,29 @@ def test_gradient_matching_skips_pairs_with_an_invalid_pixel() -> None:
 def test_loss_forgives_scale_and_shift(scale: float, shift: float) -> None:
     prediction, target, valid = random_maps()
     alpha = torch.full((3,), 0.5)
-    expected = trimmed_loss(prediction, target, valid, alpha)
+    expected = trimmed_loss(prediction, target, valid, KEPT, alpha)
     torch.testing.assert_close(
-        trimmed_loss(scale * prediction + shift, target, valid, alpha), expected, rtol=1e-3, atol=1e-4
+        trimmed_loss(scale * prediction + shift, target, valid, KEPT, alpha), expected, rtol=1e-3, atol=1e-4
     )
-    torch.testing.assert_close(trimmed_loss(scale * target + shift, target, valid, alpha), torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        trimmed_loss(scale * target + shift, target, valid, KEPT, alpha), torch.zeros(3), atol=1e-4, rtol=0
+    )
     assert (expected > 0.1).all()
 
 
 def test_loss_tells_near_from_far() -> None:
     prediction, target, valid = random_maps()
     alpha = torch.zeros(3)
-    assert (trimmed_loss(-target, target, valid, alpha) > trimmed_loss(prediction, target, valid, alpha)).all()
+    assert (
+        trimmed_loss(-target, target, valid, KEPT, alpha)
+        > trimmed_loss(prediction, target, valid, KEPT, alpha)
+    ).all()
 
 
 def test_invalid_pixels_get_no_gradient() -> None:
     prediction, target, valid = random_maps()
     prediction.requires_grad_(True)
-    trimmed_loss(prediction, target, valid, torch.full((3,), 0.5)).sum().backward()
+    trimmed_loss(prediction, target, valid, KEPT, torch.full((3,), 0.5)).sum().backward()
     assert prediction.grad is not None
     assert prediction.grad[~valid].abs().max() == 0
     assert prediction.grad[valid].abs().max() > 0
@@ -74,7 +86,7 @@ def test_picture_without_valid_pixels_costs_nothing_and_stays_finite() -> None:
     prediction, target, valid = random_maps()
     valid[1] = False
     prediction.requires_grad_(True)
-    losses = trimmed_loss(prediction, target, valid, torch.full((3,), 0.5))
+    losses = trimmed_loss(prediction, target, valid, KEPT, torch.full((3,), 0.5))
     losses.sum().backward()
     assert losses[1] == 0
     assert prediction.grad is not None
@@ -84,7 +96,7 @@ def test_picture_without_valid_pixels_costs_nothing_and_stays_finite() -> None:
 def test_flat_prediction_has_a_finite_loss_and_gradient() -> None:
     prediction, target, valid = random_maps()
     flat = torch.ones_like(prediction, requires_grad=True)
-    losses = trimmed_loss(flat, target, valid, torch.full((3,), 0.5))
+    losses = trimmed_loss(flat, target, valid, KEPT, torch.full((3,), 0.5))
     losses.sum().backward()
     assert losses.isfinite().all()
     assert flat.grad is not None

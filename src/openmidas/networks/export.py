@@ -39,7 +39,9 @@ def export_onnx(network: nn.Module, path: Path, metadata: dict[str, str], half_s
     error = largest_relative_error(network, beside)
     if error > LARGEST_ERROR:
         beside.unlink()
-        raise ValueError(f"{path}: ONNX Runtime and PyTorch differ by {error:.1e}, more than {LARGEST_ERROR:.0e}")
+        raise ValueError(
+            f"{path}: ONNX Runtime and PyTorch differ by {error:.1e}, more than {LARGEST_ERROR:.0e}"
+        )
     os.replace(beside, path)
     return error
 
@@ -67,7 +69,9 @@ def _store_half(model: onnx.ModelProto) -> None:
     for tensor in list(graph.initializer):
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 16:
             continue
-        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
+        half = numpy_helper.from_array(
+            numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half"
+        )
         casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
         graph.initializer.remove(tensor)
         graph.initializer.append(half)

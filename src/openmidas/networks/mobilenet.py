@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 # expansion, channels, repeats, stride of the first
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
 LEVEL_CHANNELS = (16, 24, 32, 96, 320)  # at 1/2, 1/4, 1/8, 1/16, 1/32 of the picture
 LEVEL_BLOCKS = (0, 2, 5, 12, 16)
 
@@ -19,7 +27,7 @@ LEVEL_BLOCKS = (0, 2, 5, 12, 16)
 class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding for even sizes: at stride 2 the extra pixel is last."""
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:  # type: ignore[override]
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         if self.stride[0] == 2:
             x = functional.pad(x, (0, 1, 0, 1))
         return super().forward(x)

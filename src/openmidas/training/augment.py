@@ -57,7 +57,9 @@ def _crop_matrix(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) 
     return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
 
 
-def _prefilter(image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"]) -> UInt8[np.ndarray, "h w 3"]:
+def _prefilter(
+    image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"]
+) -> UInt8[np.ndarray, "h w 3"]:
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     return image if scale <= 1.2 else cv2.GaussianBlur(image, (0, 0), 0.4 * scale)
 
@@ -93,7 +95,7 @@ def _random_surface(texture: Float[np.ndarray, "h w 3"], rng: Generator) -> Floa
 
 
 def _random_shape(shape: tuple[int, int], rng: Generator) -> Float[np.ndarray, "h w"]:
-    """Coverage in 0 ... 1 of a polygon, an ellipse or a few thin strokes, drawn four times too large."""
+    """Coverage in 0 ... 1 of a polygon, an ellipse or a few thin strokes, drawn at twice the size."""
     height, width = shape
     canvas = np.zeros((2 * height, 2 * width), np.uint8)
     extent = np.array([2 * width, 2 * height])
@@ -119,22 +121,31 @@ def recolour(image: UInt8[np.ndarray, "h w 3"], rng: Generator) -> UInt8[np.ndar
     """Exposure, contrast, white balance, saturation; then now and then blur, noise, fewer pixels, JPEG."""
     x = image.astype(np.float32) / 255
     if rng.random() < 0.8:
-        x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
-        x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5 + np.float32(rng.normal(0, 0.07))
-        x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
-        gray = x.mean(axis=2, keepdims=True)
-        x = gray + (x - gray) * np.float32(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=[0.06, 0.94]))
+        x = _regraded(x, rng)
     if rng.random() < 0.15:
-        x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.4, 1.6)))
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.4, 1.6))))
     if rng.random() < 0.2:
         x = x + rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0.005, 0.06))
-    out = (x.clip(0, 1) * 255).astype(np.uint8)
+    out: np.ndarray = (x.clip(0, 1) * 255).astype(np.uint8)
     if rng.random() < 0.1:
-        height, width = out.shape[:2]
-        factor = rng.uniform(0.4, 0.8)
-        small = cv2.resize(out, (int(width * factor), int(height * factor)), interpolation=cv2.INTER_AREA)
-        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        out = _coarser(out, float(rng.uniform(0.4, 0.8)))
     if rng.random() < 0.25:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 90))]
-        out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR)
+        out = np.asarray(cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR))
     return out
+
+
+def _regraded(x: Float[np.ndarray, "h w 3"], rng: Generator) -> Float[np.ndarray, "h w 3"]:
+    """Another gamma, contrast, brightness, white balance and saturation; one in sixteen gray."""
+    x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
+    x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5 + np.float32(rng.normal(0, 0.07))
+    x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+    gray = x.mean(axis=2, keepdims=True)
+    return gray + (x - gray) * np.float32(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=[0.06, 0.94]))
+
+
+def _coarser(image: UInt8[np.ndarray, "h w 3"], factor: float) -> UInt8[np.ndarray, "h w 3"]:
+    """The detail of a picture `factor` times as large, at the same size."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (int(width * factor), int(height * factor)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))

@@ -28,11 +28,16 @@ KINECT_METRES = 9.99547 / 255
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures of one annotation: how many a minibatch takes, alpha of the gradient loss, chance of pasted shapes."""
+    """Pictures of one annotation, and how they count.
+
+    per_batch: pictures in a minibatch. kept: share of the residuals that the loss keeps. gradient_weight: alpha of
+    the gradient loss. paste_chance: how often shapes are laid in front.
+    """
 
     name: str
     samples: Sequence[Sample]
     per_batch: int
+    kept: float
     gradient_weight: float
     paste_chance: float
 
@@ -42,6 +47,7 @@ class Batch:
     image: Float[Tensor, "b 3 h w"]  # [-1, 1]
     target: Float[Tensor, "b h w"]
     valid: Bool[Tensor, "b h w"]
+    kept: Float[Tensor, " b"]
     gradient_weight: Float[Tensor, " b"]
 
 
@@ -98,11 +104,13 @@ def read_synthetic(folder: Path) -> list[Sample]:
     return samples
 
 
-def draw_sample(source: Source, textures: Sequence[Sample], size: tuple[int, int], rng: np.random.Generator) -> Sample:
+def draw_sample(
+    source: Source, textures: Sequence[Sample], size: tuple[int, int], rng: np.random.Generator
+) -> Sample:
     """One augmented sample of `source` at `size`."""
-    sample = warp(source.samples[rng.integers(len(source.samples))], size, rng)
+    sample = warp(source.samples[int(rng.integers(len(source.samples)))], size, rng)
     if rng.random() < source.paste_chance:
-        sample = paste_shapes(sample, textures[rng.integers(len(textures))].image, rng)
+        sample = paste_shapes(sample, textures[int(rng.integers(len(textures)))].image, rng)
     return Sample(recolour(sample.image, rng), sample.target, sample.valid)
 
 
@@ -115,6 +123,7 @@ def draw_batch(sources: Sequence[Source], size: tuple[int, int], rng: np.random.
         torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1,
         torch.from_numpy(np.stack([sample.target for _, sample in drawn])).float(),
         torch.from_numpy(np.stack([sample.valid for _, sample in drawn])),
+        torch.tensor([source.kept for source, _ in drawn]),
         torch.tensor([source.gradient_weight for source, _ in drawn]),
     )
 
@@ -126,7 +135,7 @@ def batches(
 
     def draw(step: int) -> Batch:
         rng = np.random.default_rng([seed, step])
-        return draw_batch(sources, sizes[rng.integers(len(sizes))], rng)
+        return draw_batch(sources, sizes[int(rng.integers(len(sizes)))], rng)
 
     with ThreadPoolExecutor(1) as pool:
         pending = deque(pool.submit(draw, step) for step in steps[:BATCHES_AHEAD])

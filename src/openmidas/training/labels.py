@@ -51,4 +51,4 @@ def read_label(path: Path) -> Float[np.ndarray, "h w"]:
     codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if codes is None or codes.ndim != 2:
         raise ValueError(f"{path}: not a gray picture; a label holds inverse depth, near bright")
-    return codes.astype(np.float32) / np.iinfo(codes.dtype).max
+    return codes.astype(np.float32) / (65535 if codes.dtype == np.uint16 else 255)

@@ -74,7 +74,7 @@ def train(
     `folder` gets `checkpoint.pt` every `every` steps (a run that finds one goes on from it) and `log.jsonl`, one
     line each time: step, mean loss of every source, pictures a second, what `evaluate` says of the averaged network.
     """
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average_decay)
     )
@@ -104,7 +104,7 @@ def _step(
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         prediction = network(image)
     prediction = prediction.float()
-    losses = trimmed_loss(prediction, batch.target, batch.valid, batch.gradient_weight)
+    losses = trimmed_loss(prediction, batch.target, batch.valid, batch.kept, batch.gradient_weight)
     adam.zero_grad(set_to_none=True)
     (losses + ANCHOR_WEIGHT * anchor(prediction, batch.valid)).mean().backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

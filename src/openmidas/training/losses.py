@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-TRIM_KEPT = 0.8
 GRADIENT_SCALES = 4
 EPSILON = 1e-6
 ANCHOR_MEDIAN, ANCHOR_DEVIATION = 4.0, 1.0
@@ -43,16 +42,21 @@ def _median_and_deviation(
     return median, deviation.clamp(min=EPSILON)[:, None, None]
 
 
-def trimmed_absolute(residual: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """`ssi-trim`: the smallest 80 % of each picture's absolute residuals, summed, over 2 M (equation 8)."""
+def trimmed_absolute(
+    residual: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"], kept: Float[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """The smallest share `kept` of each picture's absolute residuals, summed, over 2 M (equation 8).
+
+    0.8 is the paper's `ssi-trim`, against labels that are wrong in places; 1 is `ssi-mae`, for measured truth.
+    """
     losses = []
-    for r, v in zip(residual, valid, strict=True):
+    for r, v, share in zip(residual, valid, kept.tolist(), strict=True):
         errors = r[v].abs()
-        kept = int(TRIM_KEPT * errors.numel())
-        if kept == 0:
+        count = round(share * errors.numel())
+        if count == 0:
             losses.append(r.sum() * 0)
             continue
-        limit = errors.detach().kthvalue(kept).values
+        limit = errors.detach().kthvalue(count).values
         losses.append(errors[errors <= limit].sum() / (2 * errors.numel()))
     return torch.stack(losses)
 
@@ -72,8 +76,9 @@ def trimmed_loss(
     prediction: Float[Tensor, "b h w"],
     target: Float[Tensor, "b h w"],
     valid: Bool[Tensor, "b h w"],
+    kept: Float[Tensor, " b"],
     gradient_weight: Float[Tensor, " b"],
 ) -> Float[Tensor, " b"]:
-    """`ssi-trim` plus gradient matching, one value a picture; `gradient_weight` is alpha (0.5 in the paper)."""
+    """`trimmed_absolute` plus gradient matching, one value a picture; alpha, the weight, is 0.5 in the paper."""
     residual = normalise(prediction, valid) - normalise(target, valid)
-    return trimmed_absolute(residual, valid) + gradient_weight * gradient_matching(residual, valid)
+    return trimmed_absolute(residual, valid, kept) + gradient_weight * gradient_matching(residual, valid)
