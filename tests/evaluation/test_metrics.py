@@ -21,7 +21,9 @@ def inverse_depth(values: object, ambiguity: Ambiguity, valid: object = None) ->
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (40.0, 3.0), (0.01, -5.0)])
 def test_any_scale_and_shift_of_the_truth_scores_perfectly(scale: float, shift: float) -> None:
-    scores = fitted_scores(inverse_depth(scale * TRUTH + shift, "affine_invariant"), inverse_depth(TRUTH, "metric"))
+    scores = fitted_scores(
+        inverse_depth(scale * TRUTH + shift, "affine_invariant"), inverse_depth(TRUTH, "metric")
+    )
     assert scores.abs_rel == pytest.approx(0, abs=1e-4)
     assert scores.delta1 == 1
 
@@ -70,7 +72,11 @@ def test_folder_gives_pictures_targets_and_their_meaning(tmp_path: Path) -> None
         Image.new("RGB", (32, 24), (10, 20, 30)).save(tmp_path / f"{name}.webp", lossless=True)
         np.savez(tmp_path / f"{name}_target.npz", inverse_depth=values)
     one, two = read_measured(tmp_path)
-    assert (one.set_name, one.target.ambiguity, two.target.ambiguity) == ("rooms", "metric", "scale_invariant")
+    assert (one.set_name, one.target.ambiguity, two.target.ambiguity) == (
+        "rooms",
+        "metric",
+        "scale_invariant",
+    )
     assert one.image[0, 0].tolist() == [10, 20, 30]
     np.testing.assert_array_equal(one.target.valid, values > 0)
 

@@ -28,13 +28,17 @@ def test_network_stays_in_its_budget(network: TinyNetwork) -> None:
 
 
 def test_operations_are_counted_by_hand() -> None:
-    layer = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=2, padding=1), torch.nn.Conv2d(8, 8, 3, groups=8))
+    layer = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2, padding=1), torch.nn.Conv2d(8, 8, 3, groups=8)
+    )
     # 16 x 16 positions of 8 filters of 27, then 14 x 14 positions of 8 filters of 9
     assert count_multiply_adds(layer, 32, 32) == 16 * 16 * 8 * 27 + 14 * 14 * 8 * 9
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (256, 256), (64, 320), (320, 32)])
-def test_output_has_the_input_size_and_is_never_negative(network: TinyNetwork, shape: tuple[int, int]) -> None:
+def test_output_has_the_input_size_and_is_never_negative(
+    network: TinyNetwork, shape: tuple[int, int]
+) -> None:
     with torch.inference_mode():
         output = network(torch.randn(2, 3, *shape))
     assert output.shape == (2, *shape)

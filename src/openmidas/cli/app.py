@@ -1,0 +1,273 @@
+"""The commands, their options and their help; what they do stands in the files beside this one."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import openmidas
+from openmidas.cli import FAILED, STOPPED, leave
+
+_STARTED = time.perf_counter()
+_TRAINING_ONLY = ("torch", "onnx", "onnxscript")
+_PATH = click.Path(path_type=Path)
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run these arguments and exit; `photo.jpg` is short for `predict photo.jpg`, none ask for help."""
+    words = list(arguments) or ["--help"]
+    known = {*app.commands, "--help", "-h", "--version"}
+    app.main(words if words[0] in known else ["predict", *words], prog_name="openmidas")
+
+
+@click.group(context_settings=_HELP)
+@click.version_option(openmidas.__version__, message="openmidas %(version)s", help="Print the version.")
+def app() -> None:
+    """Depth maps from single pictures, offline.
+
+    \b
+    Example:
+      openmidas photo.jpg       makes photo_depth.png and photo_heatmap.png;
+                                the same as openmidas predict photo.jpg
+    """
+
+
+@app.command(short_help="Make depth maps of pictures.", context_settings=_HELP)
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", metavar="DIR", type=_PATH, help="Where the files go.  [default: beside each picture]"
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    default="png16,heatmap",
+    show_default=True,
+    help="Any of png16, pfm, npz, npy, tiff, exr, heatmap, with commas between.",
+)
+@click.option("-r", "--recursive", is_flag=True, help="Look into sub-folders; -o DIR keeps them.")
+@click.option("--overwrite", is_flag=True, help="Do again what is done; otherwise it is skipped.")
+@click.option("--model", metavar="NAME", default="tiny", show_default=True, help="The network.")
+@click.option(
+    "--size",
+    metavar="PIXELS",
+    type=click.IntRange(32, 2048),
+    help="Short side of the picture at the network.  [default: the network's own]",
+)
+@click.option(
+    "--colormap",
+    metavar="NAME",
+    default="inferno",
+    show_default=True,
+    help="Colours of the heatmap: inferno, magma, turbo or gray.",
+)
+@click.option("--far-bright", is_flag=True, help="Heatmap with the far bright instead of the near.")
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(1, 256), help="Pictures at a time.  [default: one a core]"
+)
+def predict(**options: Any) -> None:
+    """Make depth maps of pictures: NAME_depth.png (16 bit) and NAME_heatmap.png, or other formats.
+
+    IN is any number of pictures, folders, patterns such as 'photos/*.jpg', or - for a list of paths on
+    standard input.
+
+    The numbers are inverse depth: near is high, far is low, and there is no unit. One bad picture does not
+    stop the others; what is done already is skipped, so the same command goes on where it was stopped.
+
+    \b
+    Examples:
+      openmidas photo.jpg
+      openmidas predict holiday --recursive -o depths --format png16,npz
+      find . -name '*.jpg' | openmidas predict - -o depths
+    """
+    with _one_line_errors():
+        from openmidas.cli.predict import Request, predict_all
+
+        all_done = predict_all(Request(**options), _STARTED)
+    raise SystemExit(0 if all_done else FAILED)
+
+
+def _about_the_numbers(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that read depth files, which go into one `Meaning`."""
+    for option in (
+        click.option("--shape", metavar="HxW", help="Height and width of a file without header (eth3d)."),
+        click.option(
+            "--bits", metavar="N", type=int, help="Bits of z-buffer numbers (opengl …): 8, 16, 24 or 32."
+        ),
+        click.option(
+            "--far",
+            metavar="METRES",
+            type=float,
+            help="Distance of the far plane or farthest pixel; may be inf.",
+        ),
+        click.option(
+            "--near", metavar="METRES", type=float, help="Distance of the near plane or nearest pixel."
+        ),
+        click.option(
+            "--from",
+            "encoding",
+            metavar="ENCODING",
+            help="What the numbers mean, if the file does not say so.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@app.command(short_help="Convert a depth map to another kind of file or meaning.", context_settings=_HELP)
+@click.argument("source", metavar="IN", type=_PATH)
+@click.argument("target", metavar="OUT", type=_PATH)
+@_about_the_numbers
+@click.option("--to", metavar="ENCODING", help="What the numbers written mean.  [default: see below]")
+@click.option("--scale", metavar="S", type=float, help="State that S × value + T is in metres (or 1/metres).")
+@click.option("--shift", metavar="T", type=float, help="See --scale.  [default: 0]")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+def convert(
+    source: Path,
+    target: Path,
+    to: str | None,
+    scale: float | None,
+    shift: float | None,
+    overwrite: bool,
+    **meaning: Any,
+) -> None:
+    """Convert a depth map to another kind of file, or to another meaning of its numbers.
+
+    IN is PNG, PFM, NPZ, NPY, TIFF, EXR, Sintel .dpt or an 8-bit picture; OUT is .png, .pfm, .npz, .npy,
+    .tiff or .exr. By default the values stay as they are; a PNG stretches them over its 16 bits (midas).
+
+    A map without metres, such as a predicted one, becomes metric only by what you state: --near and --far
+    of the scene, or --scale and --shift.
+
+    \b
+    ENCODING is one of
+      kitti, tum, millimetres, centimetres      depth in 16 bits
+      metres, inverse-metres                    floats
+      midas, near-white, near-dark              inverse depth without unit, 16 and 8 bits
+      opengl, reversed-z, quake-even, quake-odd, linear,
+      gdepth-range-inverse, gdepth-range-linear between --near and --far
+      scale-invariant-depth, scale-invariant-inverse-depth,
+      affine-invariant-depth, affine-invariant-inverse-depth
+      only --from: eth3d, diode, middlebury     files of these data sets
+      only --to: heatmap                        colours to look at
+
+    \b
+    Examples:
+      openmidas convert 0000000005.png depth.pfm --from kitti --to metres
+      openmidas convert photo_depth.png photo.npz --near 0.8 --far 30
+      openmidas convert zbuffer.png depth.exr --from opengl --near 0.1 --far 100
+    """
+    with _one_line_errors():
+        from openmidas.cli.convert import Wanted, convert_file
+        from openmidas.cli.meaning import Meaning
+
+        wanted = Wanted(to, scale, shift, overwrite)
+        click.echo(convert_file(source, target, Meaning(**meaning), wanted))
+
+
+@app.command(short_help="Say what a depth map holds.", context_settings=_HELP)
+@click.argument("file", type=_PATH)
+@_about_the_numbers
+def info(file: Path, **meaning: Any) -> None:
+    """Say what a depth map holds: its size, what its numbers mean, from where to where they go.
+
+    \b
+    Examples:
+      openmidas info photo_depth.png
+      openmidas info 0000000005.png --from kitti
+    """
+    with _one_line_errors():
+        from openmidas.cli.info import describe
+        from openmidas.cli.meaning import Meaning
+
+        click.echo(describe(file, Meaning(**meaning)))
+
+
+@app.command(short_help="Label photographs by a network, to train another on.", context_settings=_HELP)
+@click.argument("photos", type=_PATH)
+@click.argument("labels", type=_PATH)
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    type=_PATH,
+    help="Label by the averaged network of a run.  [default: the shipped one]",
+)
+def label(photos: Path, labels: Path, checkpoint: Path | None) -> None:
+    """Label every photograph in the folder PHOTOS by a network: LABELS/NAME.png, near bright.
+
+    Answers at three sizes and both mirrorings are averaged. Labels that are there already are kept.
+
+    \b
+    Example:
+      openmidas label holiday labels
+    """
+    with _one_line_errors():
+        from openmidas.cli.train import label_photos
+
+        click.echo(f"{labels}: {label_photos(photos, labels, checkpoint)} new labels")
+
+
+@app.command(short_help="Train the network on your own photographs.", context_settings=_HELP)
+@click.argument("photos", type=_PATH)
+@click.argument("labels", type=_PATH)
+@click.argument("run", type=_PATH)
+@click.option("--recipe", metavar="NAME", default="first", show_default=True, help="first or second.")
+@click.option("--steps", metavar="N", type=click.IntRange(1), help="Another length than the recipe's.")
+@click.option("--encoder", metavar="FILE", type=_PATH, help="MobileNetV2 weights to begin with (NPZ).")
+@click.option("--start", metavar="FILE", type=_PATH, help="Checkpoint of an earlier run to begin with.")
+@click.option("--synthetic", metavar="DIR", type=_PATH, help="Rendered scenes.")
+@click.option("--kinect", metavar="DIR", type=_PATH, help="RGB-D pictures NNNN.webp, NNNN_depth.webp.")
+@click.option(
+    "--hold-out", metavar="A:B", multiple=True, help="Numbers of those to measure on, never to train on."
+)
+@click.option("--measured", metavar="DIR", type=_PATH, help="Pictures with measured depth, for the log.")
+def train(run: Path, recipe: str, steps: int | None, hold_out: Sequence[str], **data: Any) -> None:
+    """Train on the photographs in PHOTOS with their LABELS; RUN gets checkpoint, log and tiny.onnx.
+
+    Stop it when you like: the same command goes on from its checkpoint.
+
+    \b
+    Example:
+      openmidas train holiday labels run --synthetic rendered --encoder mobilenet.npz
+    """
+    with _one_line_errors():
+        from openmidas.cli.meaning import check_name
+        from openmidas.cli.train import Inputs, recipe_named, train_network
+        from openmidas.training.recipes import RECIPES
+
+        check_name("--recipe", recipe, tuple(RECIPES))
+        inputs = Inputs(hold_out=[_range(text) for text in hold_out], **data)
+        click.echo(f"Wrote {train_network(inputs, recipe_named(recipe, steps), run)}.")
+
+
+def _range(text: str) -> range:
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
+    if match is None:
+        raise click.UsageError(f"--hold-out is FIRST:END, such as 534:596, not {text!r}")
+    return range(int(match[1]), int(match[2]))
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """What the user can mend, and Ctrl-C, leaves as one line on standard error, without a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        leave("Stopped.", STOPPED)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_ONLY:
+            raise
+        leave("Error: this command needs torch: pip install 'openmidas[train]'", FAILED)
+    except ValueError as error:
+        from openmidas.files import FileError
+
+        if not isinstance(error, FileError | openmidas.ConventionError):
+            raise
+        leave(f"Error: {error}", FAILED)

@@ -1,0 +1,210 @@
+"""`openmidas predict`: which files to make of which pictures, making them, saying what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast, get_args
+
+import click
+
+from openmidas.cli import STOPPED, leave
+from openmidas.cli.inputs import Inputs, Picture, find_pictures
+from openmidas.cli.meaning import check_name
+from openmidas.cli.progress import progress_bar
+from openmidas.files import write_depth, write_heatmap
+from openmidas.files.errors import FileError, file_error, system_error
+from openmidas.files.heatmap import Colormap
+from openmidas.models.batch import Job, Outcome, Write, default_jobs, predict_files, threads_each
+from openmidas.models.predictor import load
+from openmidas.models.presets import PRESETS, Preset
+
+ENDINGS = {
+    "png16": "_depth.png",
+    "pfm": "_depth.pfm",
+    "npz": "_depth.npz",
+    "npy": "_depth.npy",
+    "tiff": "_depth.tiff",
+    "exr": "_depth.exr",
+    "heatmap": "_heatmap.png",
+}
+_MEANINGS = {
+    ("inverse_depth", "affine_invariant"): "inverse depth: near is high, far is low, no unit "
+    "(known up to a scale and a shift)",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of the command line, by their names."""
+
+    inputs: Sequence[str]
+    output: Path | None
+    formats: str
+    recursive: bool
+    overwrite: bool
+    model: str
+    size: int | None
+    colormap: str
+    far_bright: bool
+    jobs: int | None
+
+    @property
+    def endings(self) -> dict[str, str]:
+        """What the names of the files to write end with, by format; click.UsageError for an unknown one."""
+        names = [name.strip() for name in self.formats.split(",")]
+        for name in names:
+            check_name("--format", name, tuple(ENDINGS))
+        return {name: ENDINGS[name] for name in names}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, how many pictures are done already, and which cannot be done beside the others."""
+
+    jobs: tuple[Job, ...]
+    done: int
+    collisions: tuple[FileError, ...]
+
+
+def predict_all(request: Request, started: float) -> bool:
+    """Do it, say what was made and what the numbers mean; False when something failed.
+
+    started: `time.perf_counter()` when the command began. Raises click.UsageError for unknown names.
+    """
+    _check_names(request)
+    inputs = find_pictures(request.inputs, request.recursive, tuple(ENDINGS.values()))
+    plan = plan_outputs(inputs.pictures, request)
+    _say_what_is_left_out(inputs, plan)
+    failures = [str(problem) for problem in (*inputs.problems, *plan.collisions)]
+    made = 0
+    if plan.jobs:
+        _make_folder(request.output)
+        outcomes = _outcomes(plan.jobs, request)
+        failures += [outcome.failure for outcome in outcomes if outcome.failure is not None]
+        made = sum(outcome.failure is None for outcome in outcomes)
+    if made:
+        click.echo(_summary(plan.jobs, request, made, time.perf_counter() - started))
+    _say_what_failed(failures)
+    return not failures
+
+
+def plan_outputs(pictures: Iterable[Picture], request: Request) -> Plan:
+    """Which files to make of which picture; no file is made of two pictures, the first one has it."""
+    owners: dict[str, Path] = {}
+    jobs, collisions, done = [], [], 0
+    for picture in pictures:
+        outputs = _outputs(picture, request)
+        taken = [(path, owners[_key(path)]) for path in outputs if _key(path) in owners]
+        if taken:
+            path, owner = taken[0]
+            problem = (
+                f"its {path.name} would overwrite that of {owner}: rename one, or give each its own -o DIR"
+            )
+            collisions.append(file_error(picture.path, problem))
+            continue
+        owners.update((_key(path), picture.path) for path in outputs)
+        missing = {
+            path: write for path, write in outputs.items() if request.overwrite or not os.path.isfile(path)
+        }
+        if missing:
+            jobs.append(Job(picture.path, missing))
+        else:
+            done += 1
+    return Plan(tuple(jobs), done, tuple(collisions))
+
+
+def _outputs(picture: Picture, request: Request) -> Mapping[Path, Write]:
+    folder = picture.path.parent
+    if request.output is not None:
+        folder = request.output / folder.relative_to(picture.top)
+    colours = partial(
+        write_heatmap, colormap=cast(Colormap, request.colormap), near_bright=not request.far_bright
+    )
+    return {
+        folder / f"{picture.path.stem}{ending}": colours if name == "heatmap" else write_depth
+        for name, ending in request.endings.items()
+    }
+
+
+def _make_folder(folder: Path | None) -> None:
+    """Now, so that one that cannot be made is known before the first picture is predicted."""
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise system_error(folder, error) from error
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(os.path.abspath(path))
+
+
+def _check_names(request: Request) -> None:
+    check_name("--colormap", request.colormap, get_args(Colormap))
+    check_name("--model", request.model, tuple(PRESETS))
+
+
+def _outcomes(jobs: Sequence[Job], request: Request) -> list[Outcome]:
+    """One outcome a job, in the order of the jobs; ends the process when it is interrupted."""
+    at_once = min(request.jobs or default_jobs(len(jobs)), len(jobs))
+    predictor = load(request.model, request.size, threads_each(at_once))
+    outcomes = []
+    try:
+        with (
+            progress_bar(len(jobs), "Predicting") as advance,
+            contextlib.closing(predict_files(predictor, jobs, at_once)) as results,
+        ):
+            for outcome in results:
+                outcomes.append(outcome)
+                advance()
+    except KeyboardInterrupt:
+        leave("Stopped. What is done stays; the same command goes on from here.", STOPPED)
+    order = {id(job): number for number, job in enumerate(jobs)}
+    return sorted(outcomes, key=lambda outcome: order[id(outcome.job)])
+
+
+def _summary(jobs: Sequence[Job], request: Request, made: int, seconds: float) -> str:
+    meaning = _meaning(PRESETS[request.model])
+    if len(jobs) == 1:
+        what = f"Wrote {_listed(map(str, jobs[0].outputs))} in {seconds:.2f} s."
+    else:
+        files = _listed(f"NAME{ending}" for ending in request.endings.values())
+        place = "beside them" if request.output is None else f"in {request.output}"
+        share = "" if made == len(jobs) else f" of {len(jobs)}"
+        what = f"{made}{share} pictures done in {seconds:.1f} s ({made / seconds:.3g}/s): {files} {place}."
+    return f"{what}\nValues are {meaning}."
+
+
+def _meaning(preset: Preset) -> str:
+    return _MEANINGS[preset.quantity, preset.ambiguity]
+
+
+def _say_what_is_left_out(inputs: Inputs, plan: Plan) -> None:
+    if plan.done:
+        click.echo(f"{_count(plan.done, 'picture')} skipped, done before; --overwrite does them again.")
+    if inputs.left_out:
+        click.echo(f"{_count(len(inputs.left_out), 'file')} left out that openmidas itself has made.")
+
+
+def _say_what_failed(failures: Sequence[str]) -> None:
+    if len(failures) == 1:
+        click.echo(f"Error: {failures[0]}", err=True)
+    elif failures:
+        click.echo(f"{len(failures)} failed:", err=True)
+        for failure in failures:
+            click.echo(f"  {failure}", err=True)
+
+
+def _listed(things: Iterable[str]) -> str:
+    *first, last = things
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
