@@ -284,9 +284,17 @@ class TestByHand:
         assert encoding.encode(metres(1, 2, nan)).tolist() == [[255, 127, 128]]
 
     def test_beyond_the_planes_nothing_was_drawn(self):
-        stale = np.array([[0.25, 0.75, 0.5]], np.float32)
-        assert encoding_named("quake-even", 1, 10).decode(stale).valid.tolist() == [[True, False, True]]
-        assert encoding_named("quake-odd", 1, 10).decode(stale).valid.tolist() == [[False, True, True]]
+        stale = np.array([[0.25, 0.75, 0.5, inf, -inf, nan]], np.float32)
+        assert encoding_named("quake-even", 1, 10).decode(stale).valid.tolist() == [
+            [True, False, True] + [False] * 3
+        ]
+        assert encoding_named("quake-odd", 1, 10).decode(stale).valid.tolist() == [
+            [False, True, True] + [False] * 3
+        ]
+        everywhere = np.array([[0.0, 1.0, 1.1, inf, -inf, nan]], np.float32)
+        assert encoding_named("opengl", 1, 10).decode(everywhere).valid.tolist() == [
+            [True, True] + [False] * 4
+        ]
 
     @given(
         st.lists(st.floats(1, 10), min_size=1, max_size=5), st.lists(st.floats(1, 10), min_size=1, max_size=5)
@@ -335,6 +343,11 @@ class TestByHand:
             str(encoding_named("metres"))
             == "metres: float32 metric depth in m, stored as it is, not valid = NaN"
         )
+
+    def test_an_infinite_plane_goes_through_strict_json(self):
+        encoding = encoding_named("reversed-z", 0.1, inf)
+        text = json.dumps(encoding.to_dict(), allow_nan=False)
+        assert Encoding.from_dict(json.loads(text)) == encoding
 
     def test_lossless_encoding_by_meaning(self):
         assert lossless_encoding("depth", "metric") == encoding_named("metres")

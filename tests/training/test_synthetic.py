@@ -98,7 +98,10 @@ def test_depth_of_a_solid_is_that_of_marching_along_the_ray(shape: str, seed: in
     both = np.isfinite(depth) & np.isfinite(expected)
     # Where a ray only grazes the solid, the march may step over it.
     assert (np.isfinite(depth) != np.isfinite(expected)).mean() < 0.02
-    np.testing.assert_allclose(depth[both], expected[both], rtol=2e-4)
+    np.testing.assert_allclose(depth[both], expected[both], rtol=2e-3)
+    # Where it nearly does, a root of almost nothing leaves single precision half its digits.
+    off = np.abs(depth[both] / expected[both] - 1) > 2e-4
+    assert off.mean() < 0.02
 
 
 def test_sphere_depth_by_hand() -> None:

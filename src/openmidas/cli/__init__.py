@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -40,6 +41,8 @@ def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         # a terminal that lacks a sign must not end a batch
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if not sys.warnoptions:  # Pillow warns of EXIF data that nobody asked about
+        warnings.simplefilter("ignore")
     from openmidas.cli.app import run
 
     run(sys.argv[1:])

@@ -221,7 +221,9 @@ def label(photos: Path, labels: Path, checkpoint: Path | None) -> None:
 @click.option("--recipe", metavar="NAME", default="first", show_default=True, help="first or second.")
 @click.option("--steps", metavar="N", type=click.IntRange(1), help="Another length than the recipe's.")
 @click.option("--encoder", metavar="FILE", type=_PATH, help="MobileNetV2 weights to begin with (NPZ).")
-@click.option("--start", metavar="FILE", type=_PATH, help="Checkpoint of an earlier run to begin with.")
+@click.option(
+    "--start", metavar="FILE", type=_PATH, help="checkpoint.pt or tiny.onnx of an earlier run to begin with."
+)
 @click.option("--synthetic", metavar="DIR", type=_PATH, help="Rendered scenes.")
 @click.option("--kinect", metavar="DIR", type=_PATH, help="RGB-D pictures NNNN.webp, NNNN_depth.webp.")
 @click.option(

@@ -18,7 +18,7 @@ from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.images import read_image
 from openmidas.models.predictor import load
 from openmidas.models.presets import preset_named
-from openmidas.networks.export import export_onnx
+from openmidas.networks.export import export_onnx, load_exported_weights
 from openmidas.networks.mobilenet import load_folded_weights
 from openmidas.networks.predictor import predict_with
 from openmidas.networks.tiny import TinyNetwork
@@ -42,13 +42,13 @@ class Inputs(NamedTuple):
     synthetic: Path | None
     measured: Path | None
     encoder: Path | None  # folded MobileNetV2 weights
-    start: Path | None  # checkpoint of an earlier run
+    start: Path | None  # checkpoint or ONNX file of an earlier run
 
 
 def label_photos(photos: Path, out: Path, checkpoint: Path | None) -> int:
     """Write the averaged answer for every photograph as `out/NAME.png`; those there already are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    network = averaged_network(checkpoint) if checkpoint else None
+    network = earlier_network(checkpoint) if checkpoint else None
 
     def predict(image: np.ndarray, side_px: int) -> DepthMap:
         return predict_with(network, image, PRESET, side_px) if network else load(PRESET.name, side_px)(image)
@@ -61,7 +61,7 @@ def label_photos(photos: Path, out: Path, checkpoint: Path | None) -> int:
 
 def train_network(inputs: Inputs, recipe: Recipe, out: Path) -> Path:
     """Train, or go on from `out/checkpoint.pt`, then write `out/tiny.onnx`; its path."""
-    network = averaged_network(inputs.start) if inputs.start else TinyNetwork()
+    network = earlier_network(inputs.start) if inputs.start else TinyNetwork()
     if inputs.encoder and not inputs.start:
         load_folded_weights(network.encoder, inputs.encoder)
     kinect, held_out = _kinect(inputs)
@@ -79,11 +79,13 @@ def recipe_named(name: str, steps: int | None) -> Recipe:
     return recipe if steps is None else replace(recipe, schedule=replace(recipe.schedule, steps=steps))
 
 
-def averaged_network(checkpoint: Path) -> TinyNetwork:
-    """The averaged network of a run's checkpoint."""
-    stored = torch.load(checkpoint, weights_only=True)["average"]
+def earlier_network(path: Path) -> TinyNetwork:
+    """The network of an ONNX file, or the averaged one of a run's checkpoint."""
     network = TinyNetwork()
-    prefix = "module."
+    if path.suffix == ".onnx":
+        load_exported_weights(network, path)
+        return network.eval()
+    stored, prefix = torch.load(path, weights_only=True)["average"], "module."
     network.load_state_dict({k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)})
     return network.eval()
 

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 OPSET = 18
+HALF_SUFFIX = "_half"
 LARGEST_ERROR = 1e-4  # relative, float32 against PyTorch
 CHECKED_SHAPES = ((256, 256), (192, 352), (320, 64))
 
@@ -70,7 +71,7 @@ def _store_half(model: onnx.ModelProto) -> None:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 16:
             continue
         half = numpy_helper.from_array(
-            numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half"
+            numpy_helper.to_array(tensor).astype(np.float16), tensor.name + HALF_SUFFIX
         )
         casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
         graph.initializer.remove(tensor)
@@ -78,6 +79,14 @@ def _store_half(model: onnx.ModelProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def load_exported_weights(network: nn.Module, path: Path) -> None:
+    """Load the weights of a file that `export_onnx` wrote back into its network; all of them or RuntimeError."""
+    wanted = network.state_dict()
+    stored = {t.name.removesuffix(HALF_SUFFIX): t for t in onnx.load(path).graph.initializer}
+    arrays = {name: numpy_helper.to_array(t) for name, t in stored.items() if name in wanted}
+    network.load_state_dict({name: torch.from_numpy(np.float32(array)) for name, array in arrays.items()})
 
 
 def largest_relative_error(network: nn.Module, path: Path) -> float:

@@ -33,16 +33,16 @@ class Share:
 class Recipe:
     """Everything a run depends on but the data."""
 
-    photos: Share = Share(4, 0.9, 0.1, 0.35)
-    kinect: Share = Share(7, 1.0, 0.25, 0.15)
-    synthetic: Share = Share(5, 1.0, 0.5, 0.15)
+    photos: Share = Share(4, 0.9, 0.5, 0.35)
+    kinect: Share = Share(7, 1.0, 0.3, 0.15)
+    synthetic: Share = Share(5, 1.0, 1.0, 0.15)
     schedule: Schedule = field(default_factory=lambda: Schedule(4000, SMALL_SIZES, 1e-4, 5e-4))
 
 
 RECIPES = {
     "first": Recipe(),
     "second": Recipe(
-        photos=Share(4, 0.9, 0.1, 0.35),
+        photos=Share(4, 0.9, 0.5, 0.35),
         schedule=Schedule(5000, LARGE_SIZES, 0.7e-4, 2.5e-4, seed=1),
     ),
 }
