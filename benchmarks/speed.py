@@ -25,7 +25,7 @@ from PIL import Image
 
 import openmidas
 from openmidas.files import read_image, write_depth, write_heatmap
-from openmidas.models.predictor import usable_cores
+from openmidas.files.cores import usable_cores
 from openmidas.models.preprocess import network_shape, to_depth_map, to_network
 from openmidas.networks.fusion import count_multiply_adds
 from openmidas.networks.tiny import TinyNetwork

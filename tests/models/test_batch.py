@@ -12,9 +12,9 @@ import pytest
 
 from openmidas.depth_map import DepthMap
 from openmidas.files import read_depth, write_depth
+from openmidas.files.cores import usable_cores
 from openmidas.models import batch, load
 from openmidas.models.batch import Job, default_jobs, predict_files, threads_each
-from openmidas.models.predictor import usable_cores
 
 
 @pytest.fixture

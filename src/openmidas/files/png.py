@@ -7,7 +7,6 @@ The bytes depend on the picture alone, never on the machine's number of threads.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from jaxtyping import UInt8, UInt16
 from numpy.typing import NDArray
+
+from openmidas.files.cores import usable_cores
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FILTER_UP = 2
@@ -33,7 +34,7 @@ def encode_png(pixels: Pixels, text: Mapping[str, str] | None = None) -> bytes:
     """
     _check(pixels)
     bands = _bands(pixels)
-    with ThreadPoolExecutor(max_workers=min(len(bands), _threads())) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(bands), usable_cores())) as pool:
         packed = list(pool.map(lambda band: _deflate_rows(pixels, *band), bands))
     checksum = 1
     for _, adler, length in packed:
@@ -60,10 +61,6 @@ def _check(pixels: NDArray[np.generic]) -> None:
         )
     if pixels.size == 0:
         raise ValueError("a PNG cannot be empty")
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _bands(pixels: NDArray[np.generic]) -> list[tuple[int, int]]:

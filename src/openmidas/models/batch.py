@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmidas.depth_map import DepthMap
+from openmidas.files.cores import usable_cores
 from openmidas.files.errors import FileError, file_error, system_error
 from openmidas.files.images import read_image_size
-from openmidas.models.predictor import Predictor, usable_cores
+from openmidas.models.predictor import Predictor
 
 Write = Callable[[Path, DepthMap], None]
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from openmidas.depth_map import DepthMap
+from openmidas.files.cores import usable_cores
 from openmidas.files.images import read_image, read_image_size, to_rgb
 from openmidas.models.preprocess import check_shape, network_shape, to_depth_map, to_network
 from openmidas.models.presets import Preset, preset_named
@@ -72,13 +73,6 @@ def load(name: str = "tiny", side_px: int | None = None, threads: int | None = N
     predictor = OnnxPredictor(preset, side_px or preset.side_px, threads or usable_cores())
     _session(preset.path, predictor.threads)
     return predictor
-
-
-def usable_cores() -> int:
-    """Processor cores this process may run on: its affinity mask, not the machine's count."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _session(path: Path, threads: int) -> InferenceSession:
