@@ -1,42 +1,78 @@
-"""`openmidas label` and `openmidas train` as far as a moment allows."""
+"""`openmidas label` and `openmidas train`, end to end on a few pictures."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-from running import Run, names, write_picture
+
+from openmidas.models import PRESETS
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+COMMAND = Path(sys.executable).with_name("openmidas")
 
 
-def test_label_writes_what_is_missing(openmidas: Run, folder: Path) -> None:
-    write_picture(folder / "photos" / "a.jpg", (64, 96))
-    assert openmidas("label", "photos", "labels").out == "labels: 1 new labels\n"
-    assert names(folder / "labels") == ["a.png"]
-    assert openmidas("label", "photos", "labels").out == "labels: 0 new labels\n"
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("options", [["--recipe", "third"], ["--hold-out", "7"], ["--steps", "0"]])
-def test_wrong_usage_of_train_exits_with_2(options: list[str], openmidas: Run, folder: Path) -> None:
-    result = openmidas("train", "photos", "labels", "run", *options)
-    assert result.code == 2
-    assert result.err.splitlines()[-1].startswith("Error: ")
-    assert names(folder) == []
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Photographs, their labels, two RGB-D pictures of which one is held out."""
+    photos, kinect = tmp_path / "photos", tmp_path / "kinect"
+    photos.mkdir()
+    kinect.mkdir()
+    for name in ("coffee.jpg", "rocket.jpg"):
+        shutil.copy(EXAMPLES / name, photos)
+    ramp = np.tile(np.linspace(40, 200, 96).astype(np.uint8)[:, None, None], (1, 128, 3))
+    for number in ("0001", "0007"):
+        cv2.imwrite(str(kinect / f"{number}.webp"), ramp)
+        cv2.imwrite(str(kinect / f"{number}_depth.webp"), ramp[::-1], [cv2.IMWRITE_WEBP_QUALITY, 101])
+    done = run("label", photos, tmp_path / "labels")
+    assert done.stdout.strip().endswith("2 new labels"), done.stderr
+    return tmp_path
 
 
-@pytest.mark.parametrize("command", [["label", "a", "b"], ["train", "a", "b", "c"]])
-def test_without_photographs_there_is_one_line(command: list[str], openmidas: Run, folder: Path) -> None:
-    result = openmidas(*command)
-    assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("Error: ")
-    assert result.err.count("\n") == 1
+def test_labels_are_sixteen_bit_and_span_the_range(data: Path) -> None:
+    label = cv2.imread(str(data / "labels" / "coffee.png"), cv2.IMREAD_UNCHANGED)
+    assert (label.dtype, label.shape) == (np.uint16, (400, 600))
+    assert (label.min(), label.max()) == (0, 65535)
 
 
-def test_without_torch_one_line_says_what_to_install(
-    openmidas: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(sys.modules, "openmidas.cli.train", raising=False)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    result = openmidas("label", "a", "b")
-    assert (result.code, result.out) == (1, "")
-    assert result.err == "Error: this command needs torch: pip install 'openmidas[train]'\n"
+@pytest.mark.filterwarnings("ignore")
+def test_train_starts_from_the_shipped_network_and_writes_one_that_predicts(data: Path) -> None:
+    command = [
+        "train",
+        data / "photos",
+        data / "labels",
+        data / "run",
+        "--steps",
+        2,
+        "--kinect",
+        data / "kinect",
+    ]
+    options = ["--hold-out", "5:10", "--start", PRESETS["tiny"].path]
+    done = run(*command, *options)
+    assert done.returncode == 0, done.stderr
+    line = json.loads((data / "run" / "log.jsonl").read_text())
+    assert line["step"] == 2
+    assert {"photos", "kinect", "rooms delta1", "pictures_per_s"} <= set(line)
+    size = (data / "run" / "tiny.onnx").stat().st_size
+    assert size == pytest.approx(PRESETS["tiny"].path.stat().st_size, rel=0.05)
+    again = run(*command, *options)
+    assert again.returncode == 0, again.stderr
+    assert len((data / "run" / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_photographs_without_labels_are_named(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    done = run("train", data / "photos", tmp_path / "none", tmp_path / "run")
+    assert done.returncode == 1
+    assert "no photograph has a label" in done.stderr
+    assert "Traceback" not in done.stderr

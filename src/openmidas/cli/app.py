@@ -230,7 +230,10 @@ def label(photos: Path, labels: Path, checkpoint: Path | None) -> None:
     "--hold-out", metavar="A:B", multiple=True, help="Numbers of those to measure on, never to train on."
 )
 @click.option("--measured", metavar="DIR", type=_PATH, help="Pictures with measured depth, for the log.")
-def train(run: Path, recipe: str, steps: int | None, hold_out: Sequence[str], **data: Any) -> None:
+@click.option("--bfloat16", is_flag=True, help="Compute in half precision, where the processor has it.")
+def train(
+    run: Path, recipe: str, steps: int | None, bfloat16: bool, hold_out: Sequence[str], **data: Any
+) -> None:
     """Train on the photographs in PHOTOS with their LABELS; RUN gets checkpoint, log and tiny.onnx.
 
     Stop it when you like: the same command goes on from its checkpoint.
@@ -246,7 +249,7 @@ def train(run: Path, recipe: str, steps: int | None, hold_out: Sequence[str], **
 
         check_name("--recipe", recipe, tuple(RECIPES))
         inputs = Inputs(hold_out=[_range(text) for text in hold_out], **data)
-        click.echo(f"Wrote {train_network(inputs, recipe_named(recipe, steps), run)}.")
+        click.echo(f"Wrote {train_network(inputs, recipe_named(recipe, steps, bfloat16), run)}.")
 
 
 def _range(text: str) -> range:

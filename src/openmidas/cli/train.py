@@ -73,10 +73,11 @@ def train_network(inputs: Inputs, recipe: Recipe, out: Path) -> Path:
     return out / "tiny.onnx"
 
 
-def recipe_named(name: str, steps: int | None) -> Recipe:
+def recipe_named(name: str, steps: int | None, bfloat16: bool) -> Recipe:
     """A recipe of the table, with another number of steps if given."""
     recipe = RECIPES[name]
-    return recipe if steps is None else replace(recipe, schedule=replace(recipe.schedule, steps=steps))
+    schedule = replace(recipe.schedule, steps=steps or recipe.schedule.steps, bfloat16=bfloat16)
+    return replace(recipe, schedule=schedule)
 
 
 def earlier_network(path: Path) -> TinyNetwork:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from openmidas.files.errors import file_error
 from openmidas.files.images import read_image
 from openmidas.training.augment import Sample, paste_shapes, recolour, warp
 from openmidas.training.labels import read_label
@@ -54,7 +55,7 @@ class Batch:
 def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
     """Photographs for which `labels` has a gray picture of the same stem, near bright (affine-invariant).
 
-    Labels of eight bits are smoothed. Raises ValueError when no photograph has a label.
+    Labels of eight bits are smoothed. Raises FileError when no photograph has a label.
     """
     found = {path.stem: path for path in labels.iterdir() if path.suffix in (".png", ".jpg")}
     samples = []
@@ -66,7 +67,7 @@ def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
             label = cv2.GaussianBlur(label, (0, 0), LABEL_SMOOTHING_PX)
         samples.append(Sample(image, label.astype(np.float16), np.ones(label.shape, bool)))
     if not samples:
-        raise ValueError(f"{photos}: no photograph has a label of its name in {labels}")
+        raise file_error(photos, f"no photograph has a label of its name in {labels}: label them first")
     return samples
 
 

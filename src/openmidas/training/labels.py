@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from openmidas.depth_map import DepthMap
+from openmidas.files.errors import file_error
 
 SIDES_PX = (224, 288, 352)
 
@@ -50,5 +51,5 @@ def read_label(path: Path) -> Float[np.ndarray, "h w"]:
     """A gray label, 8 or 16 bits, as 0 ... 1, near high."""
     codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if codes is None or codes.ndim != 2:
-        raise ValueError(f"{path}: not a gray picture; a label holds inverse depth, near bright")
+        raise file_error(path, "is no gray picture: a label holds inverse depth, near bright")
     return codes.astype(np.float32) / (65535 if codes.dtype == np.uint16 else 255)
