@@ -1,5 +1,6 @@
 """A file is whole or not there: a full disk, forbidden places, interruptions."""
 
+import contextlib
 import os
 import resource
 
@@ -16,29 +17,34 @@ DEPTHS = DepthMap.from_values(
 SUFFIXES = ["png", "pfm", "npz", "npy", "tiff", "exr"]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def disk_full_after_1000_bytes():
-    """A limit of the operating system's own: every write beyond it fails, as on a full disk."""
+    """A limit of the operating system's own: every write beyond it fails, as on a full disk.
+
+    No fixture: pytest reports a test before its fixtures end, and that report may go to a file too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("disk_full_after_1000_bytes")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, suffix):
-    with pytest.raises(FileError, match=rf"^[^\n]*a\.{suffix}: [^\n]*$"):
+    failure = pytest.raises(FileError, match=rf"^[^\n]*a\.{suffix}: [^\n]*$")
+    with failure, disk_full_after_1000_bytes():
         write_depth(tmp_path / f"a.{suffix}", DEPTHS)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("disk_full_after_1000_bytes")
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_full_disk_keeps_the_old_heatmap(tmp_path, suffix):
     old = tmp_path / f"a.{suffix}"
     old.write_bytes(b"old")
-    with pytest.raises(FileError, match="larger than this place allows"):
+    failure = pytest.raises(FileError, match="larger than this place allows")
+    with failure, disk_full_after_1000_bytes():
         write_heatmap(old, DEPTHS)
     assert old.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [old]
