@@ -18,22 +18,20 @@ LARGEST_ERROR = 1e-4  # relative, float32 against PyTorch
 CHECKED_SHAPES = ((256, 256), (192, 352), (320, 64))
 
 
-def export_onnx(network: nn.Module, path: Path, metadata: dict[str, str], half_storage: bool = True) -> float:
+def export_onnx(network: nn.Module, path: Path, metadata: dict[str, str]) -> float:
     """Write `network` ((b,3,h,w) -> (b,h,w), any multiple of 32) and return its relative error against PyTorch.
 
-    half_storage: weights lie as float16 and are widened when loaded; arithmetic stays float32. The network is
-    rounded likewise, in place, so that file and network agree. Raises ValueError above 1e-4.
+    Weights lie as float16 and are widened when loaded; arithmetic stays float32. The network is rounded
+    likewise, in place, so that file and network agree. Raises ValueError above 1e-4.
     """
     network.eval()
-    if half_storage:
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.copy_(parameter.half().float())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
     beside = path.with_suffix(".part")
     _trace(network, beside)
     model = onnx.load(beside)
-    if half_storage:
-        _store_half(model)
+    _store_half(model)
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     onnx.save(model, beside)
