@@ -16,7 +16,7 @@ from openmidas.cli import progress
 from openmidas.cli.app import app
 from openmidas.cli.meaning import DATA_SETS
 from openmidas.cli.predict import ENDINGS
-from openmidas.cli.progress import advancing, rate_and_rest
+from openmidas.cli.progress import progress_bar, rate_and_rest
 from openmidas.encoding import encoding_names
 from openmidas.files.heatmap import Colormap
 
@@ -78,8 +78,10 @@ def drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch, patience_s: float) -> s
     monkeypatch.setattr(progress, "_PATIENCE_S", patience_s)
     with open(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        for _ in advancing(range(3), "Predicting"):
-            time.sleep(0.2)
+        with progress_bar(3, "Predicting") as advance:
+            for _ in range(3):
+                time.sleep(0.2)
+                advance()
         monkeypatch.undo()
         terminal.write("end")
     return os.read(ours, 100_000).decode()
@@ -100,6 +102,7 @@ def test_no_bar_is_drawn_into_a_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
-    for _ in advancing([1, 2], "Predicting"):
+    with progress_bar(2, "Predicting") as advance:
         time.sleep(0.2)
+        advance()
     assert capsys.readouterr() == ("", "")

@@ -194,24 +194,29 @@ def info(file: Path, **meaning: Any) -> None:
 @click.argument("photos", type=_PATH)
 @click.argument("labels", type=_PATH)
 @click.option(
-    "--checkpoint",
-    metavar="FILE",
+    "--by",
+    metavar="PATH",
     type=_PATH,
-    help="Label by the averaged network of a run.  [default: the shipped one]",
+    multiple=True,
+    help="checkpoint.pt or tiny.onnx of a run, or a folder of labels from elsewhere; several are averaged."
+    "  [default: the shipped network]",
 )
-def label(photos: Path, labels: Path, checkpoint: Path | None) -> None:
-    """Label every photograph in the folder PHOTOS by a network: LABELS/NAME.png, near bright.
+def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
+    """Label every photograph in the folder PHOTOS: LABELS/NAME.png, near bright.
 
-    Answers at three sizes and both mirrorings are averaged. Labels that are there already are kept.
+    A network's answers at three sizes and both mirrorings are averaged, and depth edges moved to where the picture
+    has its edges. Labels that are there already are kept; photographs of which another folder has no label are left
+    out.
 
     \b
-    Example:
+    Examples:
       openmidas label holiday labels
+      openmidas label holiday labels --by elsewhere --by run/checkpoint.pt
     """
     with _one_line_errors():
         from openmidas.cli.train import label_photos
 
-        click.echo(f"{labels}: {label_photos(photos, labels, checkpoint)} new labels")
+        click.echo(f"{labels}: {label_photos(photos, labels, by)} new labels")
 
 
 @app.command(short_help="Train the network on your own photographs.", context_settings=_HELP)

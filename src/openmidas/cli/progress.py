@@ -6,23 +6,13 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _PATIENCE_S = 1.0
-
-T = TypeVar("T")
-
-
-def advancing(items: Sequence[T], what: str) -> Iterator[T]:
-    """The items one after the other, with a bar labelled `what` that shows how far the loop is."""
-    with progress_bar(len(items), what) as advance:
-        for item in items:
-            yield item
-            advance()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,19 +13,27 @@ import numpy as np
 import torch
 from torch import nn
 
-from openmidas.cli.progress import advancing
+from openmidas.cli.progress import progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
+from openmidas.files.cores import usable_cores
 from openmidas.files.images import read_image
-from openmidas.models.predictor import load
 from openmidas.models.presets import preset_named
 from openmidas.networks.export import export_onnx, load_exported_weights
 from openmidas.networks.mobilenet import load_folded_weights
+from openmidas.networks.normalisation import calibrate_norms, fold_norms
 from openmidas.networks.predictor import predict_with
-from openmidas.networks.tiny import TinyNetwork
+from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
 from openmidas.training.augment import Sample
-from openmidas.training.data import list_photos, read_kinect, read_labelled_photos, read_synthetic
-from openmidas.training.labels import averaged, write_label
+from openmidas.training.data import (
+    Source,
+    batches,
+    list_photos,
+    read_kinect,
+    read_labelled_photos,
+    read_synthetic,
+)
+from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
 from openmidas.training.loop import train
 from openmidas.training.recipes import RECIPES, Recipe, sources
 
@@ -45,31 +54,50 @@ class Inputs(NamedTuple):
     start: Path | None  # checkpoint or ONNX file of an earlier run
 
 
-def label_photos(photos: Path, out: Path, checkpoint: Path | None) -> int:
-    """Write the averaged answer for every photograph as `out/NAME.png`; those there already are kept."""
+def label_photos(photos: Path, out: Path, by: Sequence[Path]) -> int:
+    """Write the label of every photograph as `out/NAME.png`; those there already are kept.
+
+    by: folders of labels from elsewhere, checkpoints and ONNX files of runs; none means the shipped network.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    network = earlier_network(checkpoint) if checkpoint else None
-
-    def predict(image: np.ndarray, side_px: int) -> DepthMap:
-        return predict_with(network, image, PRESET, side_px) if network else load(PRESET.name, side_px)(image)
-
+    answers = [_answer(path) for path in by or [PRESET.path]]
     missing = [path for path in list_photos(photos) if not (out / f"{path.stem}.png").exists()]
-    for path in advancing(missing, "Labelling"):
-        write_label(out / f"{path.stem}.png", averaged(predict, read_image(path)))
-    return len(missing)
+    torch.set_num_threads(1)  # every core has a picture of its own
+    with progress_bar(len(missing), "Labelling") as advance, ThreadPoolExecutor(usable_cores()) as pool:
+        made = 0
+        for written in pool.map(partial(_label_file, out, answers), missing):
+            made += written
+            advance()
+    return made
+
+
+def _label_file(out: Path, answers: Sequence[Answer], photo: Path) -> bool:
+    values = label(photo.stem, read_image(photo), answers)
+    if values is not None:
+        write_label(out / f"{photo.stem}.png", values)
+    return values is not None
+
+
+def _answer(path: Path) -> Answer:
+    if path.is_dir():
+        return from_files(list_labels(path))
+    network = earlier_network(path)
+
+    def answer(_: str, image: np.ndarray) -> np.ndarray:
+        return averaged(lambda picture, side_px: predict_with(network, picture, PRESET, side_px), image)
+
+    return answer
 
 
 def train_network(inputs: Inputs, recipe: Recipe, out: Path) -> Path:
     """Train, or go on from `out/checkpoint.pt`, then write `out/tiny.onnx`; its path."""
-    network = earlier_network(inputs.start) if inputs.start else TinyNetwork()
-    if inputs.encoder and not inputs.start:
-        load_folded_weights(network.encoder, inputs.encoder)
     kinect, held_out = _kinect(inputs)
     synthetic = read_synthetic(inputs.synthetic) if inputs.synthetic else []
     parts = sources(recipe, read_labelled_photos(inputs.photos, inputs.labels), kinect, synthetic)
+    network = _first_network(inputs, parts, recipe)
     measured = read_measured(inputs.measured) if inputs.measured else []
     average = train(network, parts, recipe.schedule, out, _evaluation([held_out, measured]), EVERY_STEPS)
-    export_onnx(average, out / "tiny.onnx", {"name": PRESET.name})
+    export_onnx(fold_norms(average), out / "tiny.onnx", {"name": PRESET.name})
     return out / "tiny.onnx"
 
 
@@ -80,15 +108,34 @@ def recipe_named(name: str, steps: int | None, bfloat16: bool) -> Recipe:
     return replace(recipe, schedule=schedule)
 
 
+def _first_network(inputs: Inputs, parts: Sequence[Source], recipe: Recipe) -> TinyNetwork:
+    """What training begins with, norms included."""
+    if inputs.start and inputs.start.suffix != ".onnx":
+        return _averaged_network(inputs.start)
+    network = earlier_network(inputs.start) if inputs.start else TinyNetwork()
+    if inputs.encoder:
+        load_folded_weights(network.encoder, inputs.encoder)
+    insert_tiny_norms(network)
+    if inputs.start:
+        calibrate_norms(network, next(batches(parts, recipe.schedule.sizes, 0, range(1))).image)
+    return network
+
+
 def earlier_network(path: Path) -> TinyNetwork:
-    """The network of an ONNX file, or the averaged one of a run's checkpoint."""
+    """The network of an ONNX file, or the averaged one of a run's checkpoint, norms folded."""
+    if path.suffix != ".onnx":
+        return fold_norms(_averaged_network(path))
     network = TinyNetwork()
-    if path.suffix == ".onnx":
-        load_exported_weights(network, path)
-        return network.eval()
-    stored, prefix = torch.load(path, weights_only=True)["average"], "module."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)})
+    load_exported_weights(network, path)
     return network.eval()
+
+
+def _averaged_network(checkpoint: Path) -> TinyNetwork:
+    network = TinyNetwork()
+    insert_tiny_norms(network)
+    stored, prefix = torch.load(checkpoint, weights_only=True)["average"], "module."
+    network.load_state_dict({k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)})
+    return network
 
 
 def _kinect(inputs: Inputs) -> tuple[list[Sample], list[Measured]]:

@@ -17,10 +17,8 @@ from torch import Tensor
 from openmidas.files.errors import file_error
 from openmidas.files.images import read_image
 from openmidas.training.augment import Sample, paste_shapes, recolour, warp
-from openmidas.training.labels import read_label
+from openmidas.training.labels import list_labels, read_label
 
-# The teacher's labels are eight-bit and soft: smoothing hides the steps, and nothing finer is there to lose.
-LABEL_SMOOTHING_PX = 1.0
 BATCHES_AHEAD = 8
 PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -55,16 +53,14 @@ class Batch:
 def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
     """Photographs for which `labels` has a gray picture of the same stem, near bright (affine-invariant).
 
-    Labels of eight bits are smoothed. Raises FileError when no photograph has a label.
+    Raises FileError when no photograph has a label.
     """
-    found = {path.stem: path for path in labels.iterdir() if path.suffix in (".png", ".jpg")}
+    found = list_labels(labels)
     samples = []
     for path in (path for path in list_photos(photos) if path.stem in found):
         image = read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX))
         image = _at_most(image, PHOTO_SIDE_PX)
         label = cv2.resize(read_label(found[path.stem]), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        if found[path.stem].suffix == ".jpg":
-            label = cv2.GaussianBlur(label, (0, 0), LABEL_SMOOTHING_PX)
         samples.append(Sample(image, label.astype(np.float16), np.ones(label.shape, bool)))
     if not samples:
         raise file_error(photos, f"no photograph has a label of its name in {labels}: label them first")

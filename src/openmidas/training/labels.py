@@ -1,9 +1,9 @@
-"""Labels for photographs without any: a predictor's answers at several sizes and both mirrorings, averaged."""
+"""Labels for photographs without any: the averaged answers of networks, snapped to the edges of the picture."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,10 +12,46 @@ from jaxtyping import Float, UInt8
 
 from openmidas.depth_map import DepthMap
 from openmidas.files.errors import file_error
+from openmidas.training.sharpen import snap_to_edges
 
 SIDES_PX = (224, 288, 352)
+SUFFIXES = (".png", ".jpg")
+EIGHT_BIT_SMOOTHING_PX = 1.0  # the steps of eight bits are no edges
 
 Predict = Callable[[UInt8[np.ndarray, "h w 3"], int], DepthMap]  # picture, short side at the network
+Answer = Callable[[str, UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "h w"] | None]  # name, picture
+
+
+def label(name: str, image: UInt8[np.ndarray, "h w 3"], by: Sequence[Answer]) -> np.ndarray | None:
+    """Inverse depth of any scale and shift: the mean of all answers, sharpened; None where one has no answer.
+
+    Every answer counts alike: each is first brought to median 0 and mean absolute deviation 1.
+    """
+    answers = []
+    for answer in by:
+        values = answer(name, image)
+        if values is None:
+            return None
+        answers.append(_standardised(values))
+    return snap_to_edges(np.mean(answers, axis=0), image)
+
+
+def from_files(found: Mapping[str, Path]) -> Answer:
+    """Labels from elsewhere, by the photograph's stem, as one of the answers."""
+
+    def answer(name: str, image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"] | None:
+        if name not in found:
+            return None
+        stored = read_label(found[name])
+        values = np.asarray(cv2.resize(stored, image.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), EIGHT_BIT_SMOOTHING_PX))
+
+    return answer
+
+
+def list_labels(folder: Path) -> dict[str, Path]:
+    """The gray pictures of a folder by their stem."""
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
 
 
 def averaged(
