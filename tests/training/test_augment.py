@@ -26,6 +26,14 @@ def test_warp_moves_picture_and_target_alike(size: tuple[int, int]) -> None:
         assert np.mean(np.abs(out.image[..., 0] - out.target)) < 1.5
 
 
+def test_warp_puts_nothing_between_two_surfaces() -> None:
+    sample = ramp_sample()
+    target = np.where(np.arange(90) < 45, 1, 7).astype(np.float16) * np.ones((60, 1), np.float16)
+    for seed in range(20):
+        out = warp(Sample(sample.image, target, sample.valid), (96, 96), np.random.default_rng(seed))
+        assert set(np.unique(out.target)) <= {1, 7}
+
+
 def test_warp_never_calls_an_unknown_pixel_known() -> None:
     sample = ramp_sample()
     target, valid = sample.target.copy(), sample.valid.copy()
