@@ -13,7 +13,7 @@ from openmidas.models import PRESETS
 from openmidas.networks.export import export_onnx, largest_relative_error, load_exported_weights
 from openmidas.networks.fusion import FusionBlock, count_multiply_adds, count_parameters, enlarge
 from openmidas.networks.mobilenet import MobileNetV2, SameConv2d, load_folded_weights
-from openmidas.networks.tiny import TinyNetwork
+from openmidas.networks.tiny import TinyNetwork, steepened
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +101,26 @@ def test_exported_weights_load_whole_or_not_at_all() -> None:
 
 def test_shipped_file_fits_the_wheel() -> None:
     assert PRESETS["tiny"].path.stat().st_size <= 8_000_000
+
+
+def test_steepening_turns_a_ramp_into_a_step_between_its_ends() -> None:
+    ramp = torch.tensor([0.0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 4, 4, 4]).expand(1, 1, 9, 13)
+    steep = steepened(steepened(ramp))[0, 0, 4]
+    torch.testing.assert_close(steep, torch.tensor([0.0, 0, 0, 0, 0, 0, 2, 4, 4, 4, 4, 4, 4]))
+
+
+def test_steepening_leaves_slopes_and_steps_alone() -> None:
+    y, x = torch.meshgrid(torch.arange(20.0), torch.arange(30.0), indexing="ij")
+    slope = (3 * x + 2 * y)[None, None]
+    inner = (..., slice(4, -4), slice(4, -4))
+    torch.testing.assert_close(steepened(steepened(slope))[inner], slope[inner])
+    step = (x > 11).float()[None, None]
+    torch.testing.assert_close(steepened(step), step)
+
+
+def test_steepening_never_leaves_the_range_and_follows_scale_and_shift() -> None:
+    x = torch.randn(2, 1, 24, 24, generator=torch.Generator().manual_seed(3))
+    steep = steepened(x)
+    assert steep.max() <= x.max()
+    assert steep.min() >= x.min()
+    torch.testing.assert_close(steepened(5 * x - 7), 5 * steep - 7, rtol=1e-4, atol=1e-4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from openmidas.training.losses import gradient_matching, normalise, trimmed_absolute, trimmed_loss
+from openmidas.training.losses import anchor, gradient_matching, normalise, trimmed_absolute, trimmed_loss
 
 KEPT = torch.full((3,), 0.8)
 GENERATOR = torch.Generator().manual_seed(0)
@@ -101,3 +101,12 @@ def test_flat_prediction_has_a_finite_loss_and_gradient() -> None:
     assert losses.isfinite().all()
     assert flat.grad is not None
     assert flat.grad.isfinite().all()
+
+
+def test_anchor_rests_at_median_four_and_deviation_one() -> None:
+    prediction, _, valid = random_maps()
+    resting = 4 + normalise(prediction, valid)
+    torch.testing.assert_close(anchor(resting, valid), torch.zeros(3), atol=1e-6, rtol=0)
+    assert (anchor(resting + 2, valid) > 0.2).all()
+    assert (anchor(4 + 3 * (resting - 4), valid) > 1).all()
+    torch.testing.assert_close(anchor(4 + 3 * (resting - 4), valid), anchor(4 + (resting - 4) / 3, valid))

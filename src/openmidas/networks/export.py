@@ -84,7 +84,9 @@ def load_exported_weights(network: nn.Module, path: Path) -> None:
     wanted = network.state_dict()
     stored = {t.name.removesuffix(HALF_SUFFIX): t for t in onnx.load(path).graph.initializer}
     arrays = {name: numpy_helper.to_array(t) for name, t in stored.items() if name in wanted}
-    network.load_state_dict({name: torch.from_numpy(np.float32(array)) for name, array in arrays.items()})
+    network.load_state_dict(
+        {name: torch.from_numpy(np.array(array, np.float32)) for name, array in arrays.items()}
+    )
 
 
 def largest_relative_error(network: nn.Module, path: Path) -> float:

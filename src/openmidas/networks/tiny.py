@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from openmidas.networks.fusion import FusionBlock, ResidualUnit, enlarge
 from openmidas.networks.mobilenet import LEVEL_CHANNELS, MobileNetV2
+from openmidas.networks.normalisation import insert_norms
 
+# where training holds the median of a map whose mean absolute deviation is 1, so that nothing falls below 0
+OUTPUT_MEDIAN = 4.0
 DECODER_CHANNELS = (16, 32, 48, 96, 128)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 
 
@@ -21,7 +25,7 @@ class TinyDecoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.skips = nn.ModuleList(
-            nn.Conv2d(c, d, 1) for c, d in zip(LEVEL_CHANNELS[1:], DECODER_CHANNELS[1:], strict=True)
+            nn.Conv2d(c, d, 1) for c, d in zip(LEVEL_CHANNELS, DECODER_CHANNELS, strict=True)
         )
         finest, *others, coarsest = DECODER_CHANNELS
         self.context = nn.Conv2d(LEVEL_CHANNELS[-1], coarsest, 1)
@@ -32,29 +36,49 @@ class TinyDecoder(nn.Module):
         )
 
     def forward(self, levels: list[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b 16 h2 w2"]:
-        skips = [skip(level) for skip, level in zip(self.skips, levels[1:], strict=True)]
+        skips = [skip(level) for skip, level in zip(self.skips, levels, strict=True)]
         coarsest = skips[-1] + self.context(levels[-1].mean(dim=(2, 3), keepdim=True))
         x = enlarge(self.coarsest_project(self.coarsest_unit(coarsest)))
-        for fusion, skip in zip(reversed(list(self.fusions)), reversed(skips[:-1]), strict=True):
+        for fusion, skip in zip(reversed(list(self.fusions)), reversed(skips[1:-1]), strict=True):
             x = fusion(x, skip)
-        return x + levels[0]
+        return x + skips[0]
 
 
 class TinyHead(nn.Module):
-    """Two 3x3 convolutions at half size, four values a pixel, laid out as a full-size map.
+    """Two 3x3 convolutions at half size, four values a pixel, laid out as a full-size map; its edges made steep.
 
-    Never negative, but in training: where a ReLU cuts off, nothing would be learnt any more.
+    Never negative. In training neither steep nor cut off: where a ReLU cuts, nothing would be learnt any more.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(DECODER_CHANNELS[0], DECODER_CHANNELS[0], 3, padding=1)
         self.conv2 = nn.Conv2d(DECODER_CHANNELS[0], 4, 3, padding=1)
+        nn.init.constant_(self.conv2.bias, OUTPUT_MEDIAN)
 
     def forward(self, x: Float[Tensor, "b 16 h w"]) -> Float[Tensor, "b h2 w2"]:
-        quads = self.conv2(functional.relu(self.conv1(functional.relu(x))))
-        inverse_depth = functional.pixel_shuffle(quads, 2)[:, 0]
-        return inverse_depth if self.training else functional.relu(inverse_depth)
+        x = functional.relu(self.conv1(functional.relu(x)))
+        with torch.autocast(x.device.type, enabled=False):  # half precision has too few steps for a depth map
+            quads = self.conv2(x.float())
+        inverse_depth = functional.pixel_shuffle(quads, 2)
+        if not self.training:
+            inverse_depth = functional.relu(steepened(steepened(inverse_depth)))
+        return inverse_depth[:, 0]
+
+
+def steepened(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Every pixel as far again from the middle between its neighbourhood's extremes, but never beyond those.
+
+    Neighbourhoods are 5x5. Ramps become steps without overshoot, slopes stay what they are. Source: the toggle
+    mapping of Kramer and Bruckner, Pattern Recognition 7, 1975, softened.
+    """
+    high, low = _largest(x), -_largest(-x)
+    return torch.minimum(torch.maximum(2 * x - (high + low) / 2, low), high)
+
+
+def _largest(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    # one direction after the other: ten comparisons instead of twenty-five
+    return functional.max_pool2d(functional.max_pool2d(x, (5, 1), 1, (2, 0)), (1, 5), 1, (0, 2))
 
 
 class TinyNetwork(nn.Module):
@@ -68,3 +92,12 @@ class TinyNetwork(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
         return self.head(self.decoder(self.encoder(x)))
+
+
+def insert_tiny_norms(network: TinyNetwork) -> None:
+    """Batch norms behind the decoder's and the head's convolutions, in place; `fold_norms` takes them out again.
+
+    Not behind the context, which has one value a picture, and not behind the output. The encoder's are folded.
+    """
+    insert_norms(network.decoder, (network.decoder.context,))
+    insert_norms(network.head, (network.head.conv2,))

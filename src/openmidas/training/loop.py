@@ -76,7 +76,9 @@ def train(
     """
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average_decay)
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average_decay),
+        use_buffers=True,
     )
     adam = optimiser(network, schedule)
     parts = {"network": network, "average": average, "optimiser": adam}

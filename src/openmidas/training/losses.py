@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from openmidas.networks.tiny import OUTPUT_MEDIAN
+
 GRADIENT_SCALES = 4
 EPSILON = 1e-6
-ANCHOR_MEDIAN, ANCHOR_DEVIATION = 4.0, 1.0
-ANCHOR_WEIGHT = 0.02
+ANCHOR_WEIGHT = 0.05
 
 
 def normalise(x: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
@@ -28,8 +29,8 @@ def anchor(prediction: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]) -> 
     the final ReLU cuts off what is far. A weak pull to any fixed place prevents it.
     """
     median, deviation = _median_and_deviation(prediction, valid)
-    off_median = median.flatten() / ANCHOR_MEDIAN - 1
-    return off_median.square() + (deviation.flatten() / ANCHOR_DEVIATION).log().square()
+    off_median = median.flatten() / OUTPUT_MEDIAN - 1
+    return off_median.square() + deviation.flatten().log().square()
 
 
 def _median_and_deviation(
