@@ -54,6 +54,7 @@ class TinyHead(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(DECODER_CHANNELS[0], DECODER_CHANNELS[0], 3, padding=1)
         self.conv2 = nn.Conv2d(DECODER_CHANNELS[0], 4, 3, padding=1)
+        assert self.conv2.bias is not None
         nn.init.constant_(self.conv2.bias, OUTPUT_MEDIAN)
 
     def forward(self, x: Float[Tensor, "b 16 h w"]) -> Float[Tensor, "b h2 w2"]:
