@@ -21,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnxruntime
+from onnx import TensorProto, helper
 from PIL import Image
 
 import openmidas
@@ -80,28 +81,33 @@ def sgemm() -> Callable[[], object]:
     """A matrix product in ONNX Runtime of as many multiply-adds as the network at SHAPE."""
     side = 1024
     rows = round(count_multiply_adds(TinyNetwork(), *SHAPE) / side**2)
-    a, b = (np.ones(shape, np.float32) for shape in ((rows, side), (side, side)))
-    return lambda: a @ b
+    shapes = {"a": (rows, side), "b": (side, side), "c": (rows, side)}
+    a, b, c = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
+    )
+    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "sgemm", [a, b], [c])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return runner(model.SerializeToString(), {"a": shapes["a"], "b": shapes["b"]})
 
 
 def network_calls(teacher: Path | None) -> dict[str, Callable[[], object]]:
     """The network, its floor, and the teacher at its own size."""
     predictor = openmidas.load("tiny")
     calls = {"floor: the same multiply-adds as sgemm": sgemm()}
-    calls["embedded network, 256×352"] = runner(predictor.preset.path, (1, 3, *SHAPE))
+    calls["embedded network, 256×352"] = runner(predictor.preset.path, {"image": (1, 3, *SHAPE)})
     if teacher:
-        calls["teacher's ONNX, 192×320"] = runner(teacher, (1, 3, 192, 320))
+        calls["teacher's ONNX, 192×320"] = runner(teacher, {"input": (1, 3, 192, 320)})
     return calls
 
 
-def runner(path: Path, shape: Sequence[int]) -> Callable[[], object]:
+def runner(model: Path | bytes, shapes: dict[str, tuple[int, ...]]) -> Callable[[], list[np.ndarray]]:
     """A network on noise, with the threads that the package uses."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_cores()
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    pixels = np.random.default_rng(0).random(shape, np.float32)
-    name = session.get_inputs()[0].name
-    return lambda: session.run(None, {name: pixels})
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    feeds = {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
+    return lambda: session.run(None, feeds)
 
 
 def stage_calls(photo: Path, folder: Path) -> dict[str, Callable[[], object]]:
@@ -110,8 +116,8 @@ def stage_calls(photo: Path, folder: Path) -> dict[str, Callable[[], object]]:
     shape = network_shape(TWELVE_MEGAPIXELS, predictor.side_px)
     image = read_image(photo, shape)
     pixels = to_network(image, shape, predictor.preset)
-    run = runner(predictor.preset.path, pixels.shape)
-    output = np.asarray(run()[0][0])  # type: ignore[index]
+    run = runner(predictor.preset.path, {"image": pixels.shape})
+    output = run()[0][0]
     depth_map = to_depth_map(output, TWELVE_MEGAPIXELS, predictor.preset)
     return {
         "decode, as small as the network allows": lambda: read_image(photo, shape),
