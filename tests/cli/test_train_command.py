@@ -68,6 +68,25 @@ def test_train_starts_from_the_shipped_network_and_writes_one_that_predicts(data
     again = run(*command, *options)
     assert again.returncode == 0, again.stderr
     assert len((data / "run" / "log.jsonl").read_text().splitlines()) == 1
+    second_round(data)
+
+
+def second_round(data: Path) -> None:
+    """The run and older labels label together, and training goes on from the run."""
+    by = ("--by", data / "run" / "checkpoint.pt", "--by", data / "labels")
+    done = run("label", data / "photos", data / "better", *by)
+    assert done.stdout.strip().endswith("2 new labels"), done.stderr
+    begun = ("--recipe", "second", "--start", data / "run" / "checkpoint.pt", "--steps", 1)
+    done = run("train", data / "photos", data / "better", data / "second", *begun)
+    assert done.returncode == 0, done.stderr
+    assert (data / "second" / "tiny.onnx").exists()
+
+
+def test_photographs_without_a_label_elsewhere_are_left_out(data: Path) -> None:
+    (data / "labels" / "rocket.png").unlink()
+    done = run("label", data / "photos", data / "few", "--by", data / "labels")
+    assert done.stdout.strip().endswith("1 new labels"), done.stderr
+    assert [path.name for path in (data / "few").iterdir()] == ["coffee.png"]
 
 
 def test_photographs_without_labels_are_named(data: Path, tmp_path: Path) -> None:
