@@ -10,7 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+import torch
 
 from openmidas.models import PRESETS
 
@@ -95,3 +97,18 @@ def test_photographs_without_labels_are_named(data: Path, tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "no photograph has a label" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["bad.pt", "bad.onnx", "other.pt", "other.onnx", "none.pt"])
+def test_files_that_hold_no_network_are_named_in_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(EXAMPLES / "coffee.jpg", tmp_path / "photos")
+    for bad in ("bad.pt", "bad.onnx"):
+        (tmp_path / bad).write_text("no network")
+    torch.save({"average": {"module.weight": torch.zeros(1)}}, tmp_path / "other.pt")
+    node = onnx.helper.make_graph([], "empty", [], [])
+    onnx.save(onnx.helper.make_model(node), tmp_path / "other.onnx")
+    done = run("label", tmp_path / "photos", tmp_path / "labels", "--by", tmp_path / name)
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

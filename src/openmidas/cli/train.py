@@ -11,18 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from google.protobuf.message import DecodeError
 from torch import nn
 
 from openmidas.cli.progress import progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.cores import usable_cores
+from openmidas.files.errors import file_error
 from openmidas.files.images import read_image
 from openmidas.models.presets import preset_named
 from openmidas.networks.export import export_onnx, load_exported_weights
 from openmidas.networks.mobilenet import load_folded_weights
 from openmidas.networks.normalisation import calibrate_norms, fold_norms
 from openmidas.networks.predictor import predict_with
+from openmidas.networks.stored import read_stored
 from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
 from openmidas.training.augment import Sample
 from openmidas.training.data import (
@@ -126,15 +129,23 @@ def earlier_network(path: Path) -> TinyNetwork:
     if path.suffix != ".onnx":
         return fold_norms(_averaged_network(path))
     network = TinyNetwork()
-    load_exported_weights(network, path)
+    try:
+        load_exported_weights(network, path)
+    except (RuntimeError, DecodeError) as error:
+        raise file_error(path, "holds no network of this version's kind: train one anew") from error
     return network.eval()
 
 
 def _averaged_network(checkpoint: Path) -> TinyNetwork:
     network = TinyNetwork()
     insert_tiny_norms(network)
-    stored, prefix = torch.load(checkpoint, weights_only=True)["average"], "module."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)})
+    stored, prefix = read_stored(checkpoint).get("average", {}), "module."
+    try:
+        network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        )
+    except RuntimeError as error:
+        raise file_error(checkpoint, "is no checkpoint of a run of this version: train one anew") from error
     return network
 
 
