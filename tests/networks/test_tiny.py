@@ -63,7 +63,7 @@ def test_stride_two_pads_after_the_picture() -> None:
 
 def test_projecting_before_enlarging_equals_the_papers_order() -> None:
     torch.manual_seed(1)
-    block = FusionBlock(8, 4)
+    block = FusionBlock(8, 4, align_corners=False)
     coarse, skip = torch.randn(1, 8, 6, 10), torch.randn(1, 8, 6, 10)
     papers = block.project(enlarge(block.output_unit(coarse + block.skip_unit(skip))))
     torch.testing.assert_close(block(coarse, skip), papers, rtol=1e-4, atol=1e-5)

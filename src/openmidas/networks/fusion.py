@@ -9,40 +9,74 @@ from torch.nn import functional
 
 
 class ResidualUnit(nn.Module):
-    """Pre-activation residual unit: ReLU, conv 3x3, ReLU, conv 3x3, plus the input; biases, no norm."""
+    """Pre-activation residual unit: ReLU, conv 3x3, ReLU, conv 3x3, plus the input; biases, no norm.
 
-    def __init__(self, channels: int) -> None:
+    rectified_input: add what the first ReLU gives instead of what it gets, as MiDaS v2.1 does.
+    """
+
+    def __init__(self, channels: int, rectified_input: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.rectified_input = rectified_input
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        return x + self.conv2(functional.relu(self.conv1(functional.relu(x))))
+        rectified = functional.relu(x)
+        residual = self.conv2(functional.relu(self.conv1(rectified)))
+        return residual + (rectified if self.rectified_input else x)
 
 
 class FusionBlock(nn.Module):
-    """Merge the coarser path with this level's skip feature, refine, project, enlarge to twice the size.
+    """Merge the coarser path with this level's skip feature, refine, project, enlarge.
 
     Projecting before enlarging gives what the papers' order gives, since both are linear and the bilinear
     weights sum to one, at a quarter of the operations.
     """
 
-    def __init__(self, channels: int, channels_out: int) -> None:
+    def __init__(
+        self, channels: int, channels_out: int | None, align_corners: bool, rectified_input: bool = False
+    ) -> None:
         super().__init__()
-        self.skip_unit = ResidualUnit(channels)
-        self.output_unit = ResidualUnit(channels)
-        self.project = nn.Conv2d(channels, channels_out, 1)
+        self.skip_unit = ResidualUnit(channels, rectified_input)
+        self.output_unit = ResidualUnit(channels, rectified_input)
+        self.project = nn.Conv2d(channels, channels_out, 1) if channels_out else nn.Identity()
+        self.align_corners = align_corners
 
     def forward(
-        self, coarse: Float[Tensor, "b c h w"], skip: Float[Tensor, "b c h w"]
+        self,
+        coarse: Float[Tensor, "b c h w"],
+        skip: Float[Tensor, "b c h w"],
+        size: tuple[int, int] | None = None,
     ) -> Float[Tensor, "b d h2 w2"]:
+        """size: (height, width) of the result, by default twice those of the input."""
         fused = self.output_unit(coarse + self.skip_unit(skip))
-        return enlarge(self.project(fused))
+        return enlarge(self.project(fused), size, self.align_corners)
 
 
-def enlarge(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
-    """Bilinear, twice the height and width, pixel centres kept (align_corners=False)."""
-    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+class CoarsestBlock(nn.Module):
+    """The first fusion block: nothing coarser to merge with."""
+
+    def __init__(
+        self, channels: int, channels_out: int | None, align_corners: bool, rectified_input: bool = False
+    ) -> None:
+        super().__init__()
+        self.output_unit = ResidualUnit(channels, rectified_input)
+        self.project = nn.Conv2d(channels, channels_out, 1) if channels_out else nn.Identity()
+        self.align_corners = align_corners
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "b d h2 w2"]:
+        """size: as in `FusionBlock`."""
+        return enlarge(self.project(self.output_unit(x)), size, self.align_corners)
+
+
+def enlarge(
+    x: Float[Tensor, "b c h w"], size: tuple[int, int] | None = None, align_corners: bool = False
+) -> Float[Tensor, "b c h2 w2"]:
+    """Bilinear, to `size` (height, width) or twice the height and width."""
+    scale = None if size else 2.0
+    return functional.interpolate(x, size, scale, mode="bilinear", align_corners=align_corners)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,28 +26,55 @@ LEVEL_BLOCKS = (0, 2, 5, 12, 16)
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding for even sizes: at stride 2 the extra pixel is last."""
+    """Convolution with TensorFlow's SAME padding: the size over the stride, rounded up; an odd zero goes last."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        size: int,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        padding = size // 2 if stride == 1 else 0  # at other strides it depends on the picture
+        super().__init__(channels_in, channels_out, size, stride, padding, groups=groups, bias=bias)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
-        if self.stride[0] == 2:
-            x = functional.pad(x, (0, 1, 0, 1))
+        if self.stride[0] > 1:
+            height, width = (same_padding(n, self.kernel_size[0], self.stride[0]) for n in x.shape[2:])
+            x = functional.pad(x, (*width, *height))
         return super().forward(x)
 
 
-def _conv(channels_in: int, channels_out: int, size: int, stride: int, groups: int) -> nn.Conv2d:
-    padding = 0 if stride == 2 else size // 2
-    return SameConv2d(channels_in, channels_out, size, stride, padding, groups=groups)
+def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after a line that windows of `size` walk in steps of at most `size` (TensorFlow's SAME)."""
+    # written as a branch, so that an export for lengths that are multiples of the stride pads by plain numbers
+    missing = -length % stride if length % stride else 0
+    total = size - stride + missing
+    return total // 2, total - total // 2
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expand, 3x3 depthwise, 1x1 project; ReLU6 after the first two; the input added where shapes allow."""
+    """1x1 expand, depthwise, 1x1 project; ReLU6 after the first two; the input added where shapes allow.
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int) -> None:
+    size: of the depthwise windows. conv: makes a layer from channels in and out, size, stride and groups.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int,
+        expansion: int,
+        size: int = 3,
+        conv: Callable[[int, int, int, int, int], nn.Module] = SameConv2d,
+    ) -> None:
         super().__init__()
         hidden = channels_in * expansion
-        self.expand = _conv(channels_in, hidden, 1, 1, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = _conv(hidden, hidden, 3, stride, hidden)
-        self.project = _conv(hidden, channels_out, 1, 1, 1)
+        self.expand = conv(channels_in, hidden, 1, 1, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = conv(hidden, hidden, size, stride, hidden)
+        self.project = conv(hidden, channels_out, 1, 1, 1)
         self.adds_input = stride == 1 and channels_in == channels_out
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
@@ -60,7 +88,7 @@ class MobileNetV2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _conv(3, 32, 3, 2, 1)
+        self.stem = SameConv2d(3, 32, 3, 2)
         blocks, channels = [], 32
         for expansion, channels_out, repeats, stride in STAGES:
             for i in range(repeats):

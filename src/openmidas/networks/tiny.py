@@ -32,7 +32,8 @@ class TinyDecoder(nn.Module):
         self.coarsest_unit = ResidualUnit(coarsest)
         self.coarsest_project = nn.Conv2d(coarsest, others[-1], 1)
         self.fusions = nn.ModuleList(
-            FusionBlock(c, d) for c, d in zip(others, (finest, *others[:-1]), strict=True)
+            FusionBlock(c, d, align_corners=False)
+            for c, d in zip(others, (finest, *others[:-1]), strict=True)
         )
 
     def forward(self, levels: list[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b 16 h2 w2"]:
