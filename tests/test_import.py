@@ -64,3 +64,18 @@ except SystemExit as end:
     assert {"cv2", "onnxruntime", "click"} <= loaded
     assert not {"torch", "onnx", "scipy", "rich", "typer", "pydantic", "OpenEXR", "pillow_heif"} & loaded
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat_depth.png", "cat_heatmap.png"]
+
+
+def test_a_published_network_without_torch_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+import openmidas
+try:
+    openmidas.load("dpt_large_384")
+except ModuleNotFoundError as error:
+    assert str(error) == "dpt_large_384 needs torch: pip install 'openmidas[train]'", error
+else:
+    raise AssertionError
+"""
+    run_python(code, [Path(openmidas.__file__).parent.parent])

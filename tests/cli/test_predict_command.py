@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from running import Run, names, write_picture
 
-from openmidas.cli.predict import ENDINGS
+from openmidas.cli.predict import ENDINGS, _meaning
 from openmidas.files import read_depth, read_encoding
-from openmidas.models import load
+from openmidas.models import PRESETS, load
+from openmidas.models.weights import CHECKPOINTS
 
 
 def test_one_picture_makes_a_depth_map_and_a_heatmap_beside_it(openmidas: Run, folder: Path) -> None:
@@ -146,6 +147,8 @@ def test_options_reach_the_heatmap_and_the_network(openmidas: Run, folder: Path)
         ["a.png", "--colormap", "jet"],
         ["a.png", "--model", "huge"],
         ["a.png", "--size", "31"],
+        ["a.png", "--model", "dpt_levit_224", "--size", "256"],
+        ["a.png", "--device", "gpu"],
         ["a.png", "--jobs", "0"],
         ["a.png", "--bogus"],
         ["predict"],
@@ -159,6 +162,52 @@ def test_wrong_usage_exits_with_2_and_makes_nothing(
     assert result.code == 2
     assert result.err.splitlines()[-1].startswith("Error: ")
     assert names(folder) == ["a.png"]
+
+
+def lay(home: Path, name: str, content: bytes) -> Path:
+    path = home / "weights" / CHECKPOINTS[name].file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_weights_that_are_missing_or_wrong_are_one_line(
+    openmidas: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(folder / "a.png")
+    monkeypatch.setenv("OPENMIDAS_HOME", str(folder / "home"))
+    monkeypatch.setenv("OPENMIDAS_OFFLINE", "1")
+    missing = openmidas("a.png", "--model", "dpt_levit_224")
+    path = lay(folder / "home", "dpt_levit_224", b"PK\x03\x04 and the rest")
+    torn = openmidas("a.png", "--model", "dpt_levit_224")
+    other = lay(folder / "home", "dpt_hybrid_nyu", b"PK\x03\x04 and the rest")
+    wrong = openmidas("a.png", "--model", "dpt_hybrid_nyu")
+    assert [result.code for result in (missing, torn, wrong)] == [1, 1, 1]
+    assert missing.err.startswith(
+        f"Error: {path}: is not there, and offline nothing is downloaded: fetch https://"
+    )
+    assert torn.err == f"Error: {path}: is no whole file of PyTorch weights: fetch it again\n"
+    assert wrong.err.startswith(f"Error: {other}: has the SHA-256 ")
+    assert all(result.out == "" and result.err.count("\n") == 1 for result in (missing, torn, wrong))
+
+
+@pytest.mark.parametrize("model", ["tiny", "dpt_levit_224"])
+def test_a_device_that_is_not_there_is_one_line(
+    model: str, openmidas: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmidas.networks.predictor._IS_AVAILABLE", {"mps": lambda: False})
+    monkeypatch.setenv("OPENMIDAS_OFFLINE", "1")
+    write_picture(folder / "a.png")
+    result = openmidas("a.png", "--model", model, "--device", "mps")
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert "cpu" in result.err
+    assert names(folder) == ["a.png"]
+
+
+def test_networks_that_know_metres_say_so() -> None:
+    assert _meaning(PRESETS["dpt_hybrid_kitti"]).startswith("depth in metres")
+    for preset in PRESETS.values():
+        assert _meaning(preset)
 
 
 def test_odd_names_are_no_trouble(openmidas: Run, folder: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 import openmidas
 from openmidas.files import read_image
-from openmidas.models import OnnxPredictor
+from openmidas.models import NetworkPredictor
 from openmidas.models.preprocess import network_shape, to_network
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -19,7 +19,7 @@ COFFEE = EXAMPLES / "coffee.jpg"
 
 
 @pytest.fixture(scope="module")
-def predict() -> OnnxPredictor:
+def predict() -> NetworkPredictor:
     return openmidas.load("tiny")
 
 
@@ -28,7 +28,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (33, 47), (64, 640), (640, 64), (480, 640), (1000, 300)])
-def test_any_size_and_aspect_up_to_one_to_ten(predict: OnnxPredictor, shape: tuple[int, int]) -> None:
+def test_any_size_and_aspect_up_to_one_to_ten(predict: NetworkPredictor, shape: tuple[int, int]) -> None:
     depth_map = predict(noise(*shape))
     assert depth_map.shape == shape
     assert (depth_map.quantity, depth_map.ambiguity) == ("inverse_depth", "affine_invariant")
@@ -39,14 +39,14 @@ def test_any_size_and_aspect_up_to_one_to_ten(predict: OnnxPredictor, shape: tup
     "image", [np.zeros((90, 120, 3), np.uint8), np.full((90, 120, 3), 255, np.uint8), noise(90, 120)]
 )
 def test_black_white_and_noise_give_finite_values_that_are_never_negative(
-    predict: OnnxPredictor, image: np.ndarray
+    predict: NetworkPredictor, image: np.ndarray
 ) -> None:
     values = predict(image).values
     assert np.isfinite(values).all()
     assert values.min() >= 0
 
 
-def test_sixteen_bit_pictures_are_taken(predict: OnnxPredictor, tmp_path: Path) -> None:
+def test_sixteen_bit_pictures_are_taken(predict: NetworkPredictor, tmp_path: Path) -> None:
     gray = np.asarray(Image.open(COFFEE).convert("L")).astype(np.uint16) * 257
     Image.fromarray(gray).save(tmp_path / "gray16.png")
     from_16_bit = predict(tmp_path / "gray16.png").values
@@ -54,7 +54,7 @@ def test_sixteen_bit_pictures_are_taken(predict: OnnxPredictor, tmp_path: Path) 
     np.testing.assert_allclose(from_16_bit, predict(eight).values, rtol=1e-3, atol=1e-3)
 
 
-def test_same_picture_same_numbers_from_any_thread(predict: OnnxPredictor) -> None:
+def test_same_picture_same_numbers_from_any_thread(predict: NetworkPredictor) -> None:
     image = read_image(COFFEE)
     expected = predict(image).values
     with ThreadPoolExecutor(4) as pool:
@@ -62,7 +62,7 @@ def test_same_picture_same_numbers_from_any_thread(predict: OnnxPredictor) -> No
     assert all(np.array_equal(answer, expected) for answer in answers)
 
 
-def test_path_picture_and_array_agree(predict: OnnxPredictor) -> None:
+def test_path_picture_and_array_agree(predict: NetworkPredictor) -> None:
     from_array = predict(read_image(COFFEE)).values
     np.testing.assert_array_equal(predict(COFFEE).values, from_array)
     np.testing.assert_array_equal(predict(str(COFFEE)).values, from_array)
@@ -71,7 +71,7 @@ def test_path_picture_and_array_agree(predict: OnnxPredictor) -> None:
 
 
 def test_reduced_decoding_of_a_large_jpeg_hardly_changes_the_depth(
-    predict: OnnxPredictor, tmp_path: Path
+    predict: NetworkPredictor, tmp_path: Path
 ) -> None:
     with Image.open(COFFEE) as picture:
         picture.resize((2400, 1600), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=92)
@@ -81,7 +81,7 @@ def test_reduced_decoding_of_a_large_jpeg_hardly_changes_the_depth(
     assert np.mean(np.abs(reduced - full)) < 0.02 * np.ptp(full)
 
 
-def test_near_things_are_near_in_the_shipped_photographs(predict: OnnxPredictor) -> None:
+def test_near_things_are_near_in_the_shipped_photographs(predict: NetworkPredictor) -> None:
     # the cup's saucer and the table's front edge against the far background; the astronaut against the shuttle
     coffee = predict(COFFEE).values
     assert np.median(coffee[300:380, 200:400]) > np.median(coffee[:40])
@@ -94,13 +94,13 @@ def test_near_things_are_near_in_the_shipped_photographs(predict: OnnxPredictor)
     [((1, 1), "at least 32×32"), ((31, 200), "at least 32×32"), ((40, 401), "longer than 1:10")],
 )
 def test_pictures_too_small_or_too_long_are_refused(
-    predict: OnnxPredictor, shape: tuple[int, int], message: str
+    predict: NetworkPredictor, shape: tuple[int, int], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         predict(noise(*shape))
 
 
-def test_other_arrays_are_refused(predict: OnnxPredictor) -> None:
+def test_other_arrays_are_refused(predict: NetworkPredictor) -> None:
     with pytest.raises(ValueError, match="uint8 RGB"):
         predict(np.zeros((64, 64, 3), np.float32))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="uint8 RGB"):
@@ -110,6 +110,15 @@ def test_other_arrays_are_refused(predict: OnnxPredictor) -> None:
 def test_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="no model is called 'huge': there are tiny"):
         openmidas.load("huge")
+
+
+def test_sizes_and_devices_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="dpt_levit_224 takes 224×224 pixels only, not 256"):
+        openmidas.load("dpt_levit_224", side_px=256)
+    with pytest.raises(ValueError, match="no device is called 'gpu': there are cpu, cuda, mps"):
+        openmidas.load("tiny", device="gpu")
+    with pytest.raises(ValueError, match="tiny runs on the cpu only"):
+        openmidas.load("tiny", device="cuda")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,7 @@ def test_network_shape_keeps_the_aspect_in_multiples_of_32(
     assert network_shape(shape, 256) == expected
 
 
-def test_network_input_spans_minus_one_to_one_in_rgb_order(predict: OnnxPredictor) -> None:
+def test_network_input_spans_minus_one_to_one_in_rgb_order(predict: NetworkPredictor) -> None:
     image = np.zeros((32, 32, 3), np.uint8)
     image[..., 0] = 255
     pixels = to_network(image, (32, 32), predict.preset)

@@ -1,4 +1,4 @@
-"""Weights and inputs of the numeric truth, by rule (see parity/README.md)."""
+"""Weights and inputs of the numeric truth in `parity`, by rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published networks give what the published code gives, for the weights and input of parity/README.md."""
+"""The published networks give what the published code gives, for the weights and inputs of `rule`."""
 
 from __future__ import annotations
 

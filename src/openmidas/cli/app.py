@@ -54,12 +54,25 @@ def app() -> None:
 )
 @click.option("-r", "--recursive", is_flag=True, help="Look into sub-folders; -o DIR keeps them.")
 @click.option("--overwrite", is_flag=True, help="Do again what is done; otherwise it is skipped.")
-@click.option("--model", metavar="NAME", default="tiny", show_default=True, help="The network.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    default="tiny",
+    show_default=True,
+    help="The network; openmidas models lists the published ones.",
+)
 @click.option(
     "--size",
     metavar="PIXELS",
     type=click.IntRange(32, 2048),
-    help="Short side of the picture at the network.  [default: the network's own]",
+    help="Side of the picture at the network (tiny: the short one).  [default: the network's own]",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    default="cpu",
+    show_default=True,
+    help="cpu; cuda or mps for a published network.",
 )
 @click.option(
     "--colormap",
@@ -78,13 +91,15 @@ def predict(**options: Any) -> None:
     IN is any number of pictures, folders, patterns such as 'photos/*.jpg', or - for a list of paths on
     standard input.
 
-    The numbers are inverse depth: near is high, far is low, and there is no unit. One bad picture does not
-    stop the others; what is done already is skipped, so the same command goes on where it was stopped.
+    The numbers are inverse depth: near is high, far is low, and there is no unit (dpt_hybrid_kitti, dpt_hybrid_nyu:
+    depth in metres). One bad picture does not stop the others; what is done already is skipped, so the same command
+    goes on where it was stopped. The weights of a published network are downloaded at its first use.
 
     \b
     Examples:
       openmidas photo.jpg
       openmidas predict holiday --recursive -o depths --format png16,npz
+      openmidas predict photo.jpg --model dpt_large_384 --device cuda
       find . -name '*.jpg' | openmidas predict - -o depths
     """
     with _one_line_errors():
@@ -188,6 +203,50 @@ def info(file: Path, **meaning: Any) -> None:
         from openmidas.cli.meaning import Meaning
 
         click.echo(describe(file, Meaning(**meaning)))
+
+
+@app.group(
+    short_help="List the published networks, fetch their weights.",
+    context_settings=_HELP,
+    invoke_without_command=True,
+)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """List the published networks: size, cost, licence, published errors, and whose weights are here.
+
+    \b
+    Examples:
+      openmidas models
+      openmidas models download dpt_large_384 midas_v21_small_256
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with _one_line_errors():
+        from openmidas.cli.models import describe_models
+
+        click.echo(describe_models())
+
+
+@models.command(short_help="Fetch the weights of networks.", context_settings=_HELP)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--offline", is_flag=True, help="Never connect, only check what is here.")
+def download(names: Sequence[str], offline: bool) -> None:
+    """Fetch the weights of the networks NAME, or check those that are here already.
+
+    What was stopped half-way is gone on with. They lie in your cache folder, or below OPENMIDAS_HOME if that
+    is set; OPENMIDAS_OFFLINE=1 is --offline for good. A file fetched by other means may be laid there: the
+    error of --offline says where.
+
+    \b
+    Examples:
+      openmidas models download dpt_large_384
+      openmidas models download dpt_beit_large_512 --offline
+    """
+    with _one_line_errors():
+        from openmidas.cli.models import download_models
+
+        all_done = download_models(names, offline)
+    raise SystemExit(0 if all_done else FAILED)
 
 
 @app.command(short_help="Label photographs by a network, to train another on.", context_settings=_HELP)

@@ -16,13 +16,13 @@ import click
 from openmidas.cli import STOPPED, leave
 from openmidas.cli.inputs import Inputs, Picture, find_pictures
 from openmidas.cli.meaning import check_name
-from openmidas.cli.progress import progress_bar
+from openmidas.cli.progress import byte_bar, progress_bar
 from openmidas.files import write_depth, write_heatmap
 from openmidas.files.errors import FileError, file_error, system_error
 from openmidas.files.heatmap import Colormap
 from openmidas.models.batch import Job, Outcome, Write, default_jobs, predict_files, threads_each
-from openmidas.models.predictor import load
-from openmidas.models.presets import PRESETS, Preset
+from openmidas.models.predictor import DEVICES, Predictor, load
+from openmidas.models.presets import PRESETS, Preset, check_side
 
 ENDINGS = {
     "png16": "_depth.png",
@@ -36,6 +36,7 @@ ENDINGS = {
 _MEANINGS = {
     ("inverse_depth", "affine_invariant"): "inverse depth: near is high, far is low, no unit "
     "(known up to a scale and a shift)",
+    ("depth", "metric"): "depth in metres: near is low, far is high; a PNG holds its inverse, in 1/metres",
 }
 
 
@@ -50,6 +51,7 @@ class Request:
     overwrite: bool
     model: str
     size: int | None
+    device: str
     colormap: str
     far_bright: bool
     jobs: int | None
@@ -148,12 +150,17 @@ def _key(path: Path) -> str:
 def _check_names(request: Request) -> None:
     check_name("--colormap", request.colormap, get_args(Colormap))
     check_name("--model", request.model, tuple(PRESETS))
+    check_name("--device", request.device, DEVICES)
+    try:
+        check_side(PRESETS[request.model], request.size)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _outcomes(jobs: Sequence[Job], request: Request) -> list[Outcome]:
     """One outcome a job, in the order of the jobs; ends the process when it is interrupted."""
     at_once = min(request.jobs or default_jobs(len(jobs)), len(jobs))
-    predictor = load(request.model, request.size, threads_each(at_once))
+    predictor = _load(request, threads_each(at_once))
     outcomes = []
     try:
         with (
@@ -167,6 +174,16 @@ def _outcomes(jobs: Sequence[Job], request: Request) -> list[Outcome]:
         leave("Stopped. What is done stays; the same command goes on from here.", STOPPED)
     order = {id(job): number for number, job in enumerate(jobs)}
     return sorted(outcomes, key=lambda outcome: order[id(outcome.job)])
+
+
+def _load(request: Request, threads: int) -> Predictor:
+    try:
+        with byte_bar(request.model) as show:
+            return load(request.model, request.size, threads, request.device, show)
+    except FileError:
+        raise
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _summary(jobs: Sequence[Job], request: Request, made: int, seconds: float) -> str:

@@ -20,11 +20,11 @@ from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.cores import usable_cores
 from openmidas.files.errors import file_error
 from openmidas.files.images import read_image
-from openmidas.models.presets import preset_named
+from openmidas.models.presets import EMBEDDED, preset_named
 from openmidas.networks.export import export_onnx, load_exported_weights
 from openmidas.networks.mobilenet import load_folded_weights
 from openmidas.networks.normalisation import calibrate_norms, fold_norms
-from openmidas.networks.predictor import predict_with
+from openmidas.networks.predictor import predictor_of
 from openmidas.networks.stored import read_stored
 from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
 from openmidas.training.augment import Sample
@@ -63,7 +63,7 @@ def label_photos(photos: Path, out: Path, by: Sequence[Path]) -> int:
     by: folders of labels from elsewhere, checkpoints and ONNX files of runs; none means the shipped network.
     """
     out.mkdir(parents=True, exist_ok=True)
-    answers = [_answer(path) for path in by or [PRESET.path]]
+    answers = [_answer(path) for path in by or [EMBEDDED]]
     missing = [path for path in list_photos(photos) if not (out / f"{path.stem}.png").exists()]
     torch.set_num_threads(1)  # every core has a picture of its own
     with progress_bar(len(missing), "Labelling") as advance, ThreadPoolExecutor(usable_cores()) as pool:
@@ -87,7 +87,7 @@ def _answer(path: Path) -> Answer:
     network = earlier_network(path)
 
     def answer(_: str, image: np.ndarray) -> np.ndarray:
-        return averaged(lambda picture, side_px: predict_with(network, picture, PRESET, side_px), image)
+        return averaged(lambda picture, side_px: predictor_of(network, PRESET, side_px)(picture), image)
 
     return answer
 
@@ -167,7 +167,7 @@ def _evaluation(groups: Sequence[Sequence[Measured]]) -> Callable[[nn.Module], d
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         network.eval()
-        predict = partial(predict_with, network, preset=PRESET)
+        predict = predictor_of(network, PRESET)
         scores = {name: s for group in groups if group for name, s in scores_by_set(predict, group).items()}
         network.train()
         return {

@@ -1,6 +1,6 @@
 """Networks by name: presets, preprocessing, prediction."""
 
-from openmidas.models.predictor import OnnxPredictor, Predictor, load
+from openmidas.models.predictor import NetworkPredictor, Predictor, load
 from openmidas.models.presets import PRESETS, Preset
 
-__all__ = ["PRESETS", "OnnxPredictor", "Predictor", "Preset", "load"]
+__all__ = ["PRESETS", "NetworkPredictor", "Predictor", "Preset", "load"]

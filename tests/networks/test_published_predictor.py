@@ -1,0 +1,136 @@
+"""Published networks from a cache folder to depth maps, with weights by rule: the command, and `load`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from rule import stored_weights
+from torch.nn import functional
+
+import openmidas
+from openmidas import networks
+from openmidas.files import FileError, read_depth, read_image
+from openmidas.models import predictor
+from openmidas.models.download import Progress
+from openmidas.models.weights import CHECKPOINTS, Checkpoint
+
+COFFEE = Path(__file__).parent.parent.parent / "examples" / "coffee.jpg"
+COMMAND = Path(sys.executable).with_name("openmidas")
+SMALL, LEVIT = "midas_v21_small_256", "dpt_levit_224"
+HALF = (np.full(3, 0.5), np.full(3, 0.5))
+IMAGENET = (np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with the two smallest networks' checkpoints."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "weights").mkdir()
+    for name in (SMALL, LEVIT):
+        torch.save(stored_weights(name), home / "weights" / CHECKPOINTS[name].file_name)
+    return home
+
+
+@pytest.fixture
+def home(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder in use, offline; the digest of the authors' own file is not asked for."""
+    monkeypatch.setenv("OPENMIDAS_HOME", str(cache))
+    monkeypatch.setenv("OPENMIDAS_OFFLINE", "1")
+    unpinned = {name: replace(c, sha256=None, size_bytes=None) for name, c in CHECKPOINTS.items()}
+    monkeypatch.setattr(predictor, "CHECKPOINTS", unpinned)
+    return cache
+
+
+def as_published(
+    name: str, home: Path, shape: tuple[int, int], constants: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Inverse depth of coffee.jpg, step by step as the authors' scripts do it."""
+    image = read_image(COFFEE) / 255.0
+    resized = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    mean, std = constants
+    pixels = np.transpose((resized - mean) / std, (2, 0, 1)).astype(np.float32)
+    network = networks.load(name, home / "weights" / CHECKPOINTS[name].file_name)
+    with torch.no_grad():
+        output = network(torch.from_numpy(pixels)[None])
+        whole = functional.interpolate(output[:, None], image.shape[:2], mode="bicubic", align_corners=False)
+    return whole[0, 0].numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "constants"), [(SMALL, (160, 256), IMAGENET), (LEVIT, (224, 224), HALF)]
+)
+def test_a_depth_map_is_what_the_authors_steps_give(
+    name: str, shape: tuple[int, int], constants: tuple[np.ndarray, np.ndarray], home: Path
+) -> None:
+    depth_map = openmidas.load(name)(COFFEE)
+    assert (depth_map.quantity, depth_map.ambiguity) == ("inverse_depth", "affine_invariant")
+    expected = np.maximum(as_published(name, home, shape, constants), 0)
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(depth_map.values, expected, atol=1e-3 * expected.max())
+
+
+def test_same_picture_same_numbers_from_any_thread(home: Path) -> None:
+    predict = openmidas.load(SMALL)
+    expected = predict(COFFEE).values
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: predict(COFFEE).values, range(6)))
+    for answer in answers:
+        np.testing.assert_allclose(answer, expected, atol=1e-4 * expected.max())
+
+
+def test_a_larger_size_shows_the_network_a_larger_picture(home: Path) -> None:
+    seen = []
+    predict = openmidas.load(SMALL, side_px=320)
+
+    def watched(pixels: np.ndarray) -> np.ndarray:
+        seen.append(pixels.shape)
+        return predict.run(pixels)
+
+    assert replace(predict, run=watched)(COFFEE).shape == (400, 600)
+    assert seen == [(1, 3, 224, 320)]
+
+
+def test_who_waits_for_a_download_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(checkpoint: Checkpoint, progress: Progress) -> Path:
+        progress(1, 2)
+        raise FileError(f"{checkpoint.name} broke off")
+
+    seen: list[tuple[int, int | None]] = []
+    monkeypatch.setattr(predictor, "fetch", fetch)
+    with pytest.raises(FileError, match="dpt_levit_224 broke off"):
+        openmidas.load(LEVIT, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2)]
+
+
+def test_the_command_writes_what_load_gives(home: Path, tmp_path: Path) -> None:
+    options = ["--model", LEVIT, "-o", tmp_path, "--format", "npz,png16,heatmap"]
+    done = subprocess.run([COMMAND, "predict", COFFEE, *options], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Values are inverse depth" in done.stdout
+    expected = openmidas.load(LEVIT)(COFFEE)
+    written = read_depth(tmp_path / "coffee_depth.npz")
+    assert (written.quantity, written.ambiguity) == (expected.quantity, expected.ambiguity)
+    np.testing.assert_allclose(written.values, expected.values, atol=1e-4 * expected.values.max())
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npz", ".png"}
+
+
+def test_another_networks_checkpoint_is_refused_in_one_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    wrong = weights / CHECKPOINTS[LEVIT].file_name
+    wrong.symlink_to(home / "weights" / CHECKPOINTS[SMALL].file_name)
+    monkeypatch.setenv("OPENMIDAS_HOME", str(tmp_path))
+    with pytest.raises(FileError, match="is no checkpoint of dpt_levit_224") as caught:
+        openmidas.load(LEVIT)
+    assert str(caught.value).startswith(f"{wrong}: ")
+    assert "\n" not in str(caught.value)
