@@ -125,15 +125,23 @@ def test_a_file_laid_by_hand_is_taken_and_its_digest_recorded(site: Site) -> Non
     assert json.loads((weights_folder() / "network.pt.json").read_text())["sha256"] == sha256(CONTENT)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"), [(OTHER, "instead of"), (b"<html>", "no PyTorch checkpoint"), (b"", "is empty")]
-)
+@pytest.mark.parametrize(("content", "words"), [(b"<html>", "no PyTorch checkpoint"), (b"", "is empty")])
 def test_a_wrong_file_laid_by_hand_is_refused_and_kept(site: Site, content: bytes, words: str) -> None:
     path = lay_by_hand(network(site), content)
     with pytest.raises(FileError, match=words):
         fetch(network(site, sha256(CONTENT)))
     assert files() == ["network.pt"]
     assert path.read_bytes() == content
+
+
+def test_weights_of_ones_own_are_used_with_a_word_the_first_time(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = lay_by_hand(network(site), OTHER)
+    for warnings in (1, 0):
+        caplog.clear()
+        assert fetch(network(site, sha256(CONTENT))) == path
+        assert caplog.text.count("is not the published file") == warnings
 
 
 def test_a_file_in_a_place_that_cannot_be_written_is_used(site: Site) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from openmidas.files.atomic import write_bytes
 from openmidas.files.errors import FileError, file_error, open_file, system_error
 from openmidas.models.download import PATIENCE, Patience, Progress, discard_part, download
 
+_LOG = logging.getLogger(__name__)
 _MIDAS = "https://github.com/isl-org/MiDaS/releases/download/"
 _DPT = "https://github.com/isl-org/DPT/releases/download/1_0/"
 # how torch.save begins a file, since version 1.6 and before: a zip archive, a pickle
@@ -169,29 +171,46 @@ def _download(checkpoint: Checkpoint, path: Path, progress: Progress, patience: 
 
 
 def _verify(checkpoint: Checkpoint, path: Path) -> None:
-    """FileError unless the file is the published one, or, where that is not known, the one first used."""
+    """FileError unless the file is the one first used; a word where that is another than the published one.
+
+    What is downloaded is compared with the published digest before it is laid here, so another one was laid by hand:
+    weights of one's own, say.
+    """
     record = _read_record(path)
     with open_file(path) as file:
         status = os.fstat(file.fileno())
     is_known = record is not None and record[1:] == (status.st_size, status.st_mtime_ns)
     digest = record.sha256 if record is not None and is_known else _sha256(path)
-    problem = _problem(checkpoint, record, path, digest)
+    problem = _unusable(checkpoint, record, path, digest)
     if problem is not None:
         raise file_error(path, f"{problem}: delete it to have it fetched again")
+    if record is None and (other := _unpublished(checkpoint, path, digest)) is not None:
+        _LOG.warning("%s: is not the published file, it %s; it is used as it is", path, other)
     if not is_known:
         _write_record(path, digest)
 
 
 def _problem(checkpoint: Checkpoint, record: _Record | None, path: Path, digest: str) -> str | None:
-    """What speaks against the file; the record is that of the first use."""
-    with open_file(path) as file:
-        beginning, size_bytes = file.read(4), os.fstat(file.fileno()).st_size
-    if not beginning.startswith(_BEGINNINGS):
-        return "is no PyTorch checkpoint (a web page instead?)"
+    """What speaks against a file just downloaded."""
+    return _unpublished(checkpoint, path, digest) or _unusable(checkpoint, record, path, digest)
+
+
+def _unpublished(checkpoint: Checkpoint, path: Path, digest: str) -> str | None:
+    """How the file differs from what is known of the published one."""
+    size_bytes = path.stat().st_size
     if checkpoint.size_bytes not in (None, size_bytes):
         return f"has {size_bytes} bytes instead of {checkpoint.size_bytes}"
     if checkpoint.sha256 is not None and not digest.startswith(checkpoint.sha256):
         return f"has the SHA-256 {digest} instead of {checkpoint.sha256}"
+    return None
+
+
+def _unusable(checkpoint: Checkpoint, record: _Record | None, path: Path, digest: str) -> str | None:
+    """What speaks against any file; the record is that of the first use."""
+    with open_file(path) as file:
+        beginning = file.read(4)
+    if not beginning.startswith(_BEGINNINGS):
+        return "is no PyTorch checkpoint (a web page instead?)"
     if record is not None and digest != record.sha256:
         noted = f"{checkpoint.file_name}.json"
         return f"has the SHA-256 {digest}, not that of its first use, {record.sha256} (noted in {noted})"
