@@ -75,8 +75,11 @@ def _shades(nearness: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
     rows = max(1, _BAND_PIXELS // nearness.shape[1])
     for top in range(0, len(nearness), rows):
         # In float32 the span of the smallest and of the largest numbers would overflow.
-        share = (nearness[top : top + rows].astype(np.float64) - low) * (255 / (high - low))
-        shades[top : top + rows] = np.rint(np.clip(np.nan_to_num(share, copy=False), 0, 255))
+        share = nearness[top : top + rows].astype(np.float64)
+        share -= low
+        share *= 255 / (high - low)
+        np.fmin(np.fmax(share, 0, out=share), 255, out=share)  # not a number becomes 0
+        shades[top : top + rows] = np.rint(share, out=share)
     return shades
 
 
