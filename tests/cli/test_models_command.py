@@ -90,10 +90,10 @@ def test_one_failure_does_not_stop_the_others(openmidas: Run, monkeypatch: pytes
 
 
 def test_a_wrong_file_is_one_line(openmidas: Run) -> None:
-    lay_by_hand("dpt_hybrid_nyu")
+    lay_by_hand("dpt_hybrid_nyu").write_bytes(b"<html>not found</html>")
     result = openmidas("models", "download", "dpt_hybrid_nyu")
     assert result.code == 1
-    assert "instead of 2ce69ec7" in result.err
+    assert "is no PyTorch checkpoint" in result.err
     assert result.err.count("\n") == 1
 
 

@@ -180,14 +180,14 @@ def test_weights_that_are_missing_or_wrong_are_one_line(
     missing = openmidas("a.png", "--model", "dpt_levit_224")
     path = lay(folder / "home", "dpt_levit_224", b"PK\x03\x04 and the rest")
     torn = openmidas("a.png", "--model", "dpt_levit_224")
-    other = lay(folder / "home", "dpt_hybrid_nyu", b"PK\x03\x04 and the rest")
+    other = lay(folder / "home", "dpt_hybrid_nyu", b"<html>not found</html>")
     wrong = openmidas("a.png", "--model", "dpt_hybrid_nyu")
     assert [result.code for result in (missing, torn, wrong)] == [1, 1, 1]
     assert missing.err.startswith(
         f"Error: {path}: is not there, and offline nothing is downloaded: fetch https://"
     )
     assert torn.err == f"Error: {path}: is no whole file of PyTorch weights: fetch it again\n"
-    assert wrong.err.startswith(f"Error: {other}: has the SHA-256 ")
+    assert wrong.err.startswith(f"Error: {other}: is no PyTorch checkpoint")
     assert all(result.out == "" and result.err.count("\n") == 1 for result in (missing, torn, wrong))
 
 
