@@ -40,17 +40,19 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 TWELVE_MEGAPIXELS = (3000, 4000)
 ROUNDS = 7
+PAUSE_S = 0.1
 SHAPE = (256, 352)  # what a 4:3 picture becomes
 
 
 def median_ms(calls: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
-    """Median milliseconds of each call, taken in turn, each time after two calls that do not count.
+    """Median milliseconds of each call, taken in turn, each time after a pause and two calls that do not count.
 
-    Those let the threads of the row before, which spin for a while in wait of more work, go to sleep.
+    In the pause the threads of the row before, which spin for a while in wait of more work, go to sleep.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
+            time.sleep(PAUSE_S)
             call()
             call()
             start = time.perf_counter()

@@ -42,16 +42,21 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         if self.stride[0] > 1:
-            height, width = (same_padding(n, self.kernel_size[0], self.stride[0]) for n in x.shape[2:])
-            x = functional.pad(x, (*width, *height))
+            x = pad_same(x, self.kernel_size[0], self.stride[0])
         return super().forward(x)
 
 
+def pad_same(x: Float[Tensor, "b c h w"], size: int, stride: int) -> Float[Tensor, "b c h2 w2"]:
+    """Zeros around maps, as `same_padding` counts them."""
+    height, width = (same_padding(length, size, stride) for length in x.shape[2:])
+    return functional.pad(x, (*width, *height))
+
+
 def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after a line that windows of `size` walk in steps of at most `size` (TensorFlow's SAME)."""
+    """Zeros before and after a line that windows of `size` walk in steps of `stride` (TensorFlow's SAME)."""
     # written as a branch, so that an export for lengths that are multiples of the stride pads by plain numbers
     missing = -length % stride if length % stride else 0
-    total = size - stride + missing
+    total = max(size - stride + missing, 0)
     return total // 2, total - total // 2
 
 

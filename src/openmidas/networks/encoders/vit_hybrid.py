@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from openmidas.networks.encoders import vit
 from openmidas.networks.encoders.vit import Block, add_positions, run_blocks
+from openmidas.networks.mobilenet import pad_same
 from openmidas.networks.reassemble import Tokens
 
 GROUPS = 32
@@ -25,13 +26,6 @@ def standardised(kernels: Float[Tensor, "d c k k"]) -> Float[Tensor, "d c k k"]:
     """Every output channel's kernel with mean 0 and variance 1 (Qiao et al., "Weight Standardization", 2019)."""
     variance, mean = torch.var_mean(kernels, dim=(1, 2, 3), correction=0, keepdim=True)
     return (kernels - mean) * torch.rsqrt(variance + EPSILON)
-
-
-def pad_same(x: Float[Tensor, "b c h w"], size: int, stride: int) -> Float[Tensor, "b c h2 w2"]:
-    """Zeros around maps whose height and width the stride divides; the odd one goes to the right and below."""
-    total = max(size - stride, 0)
-    before, after = total // 2, total - total // 2
-    return functional.pad(x, (before, after, before, after))
 
 
 class StandardConv2d(nn.Module):
