@@ -115,10 +115,16 @@ def test_unknown_model_names_the_known_ones() -> None:
 def test_sizes_and_devices_that_there_are_not_are_refused() -> None:
     with pytest.raises(ValueError, match="dpt_levit_224 takes 224×224 pixels only, not 256"):
         openmidas.load("dpt_levit_224", side_px=256)
-    with pytest.raises(ValueError, match="no device is called 'gpu': there are cpu, cuda, mps"):
-        openmidas.load("tiny", device="gpu")
-    with pytest.raises(ValueError, match="tiny runs on the cpu only"):
-        openmidas.load("tiny", device="cuda")
+    with pytest.raises(ValueError, match=r"tiny runs on cpu, cuda, .*openvino, not on 'mps'"):
+        openmidas.load("tiny", device="mps")
+    with pytest.raises(ValueError, match="dpt_levit_224 runs on cpu, cuda, mps, not on 'openvino'"):
+        openmidas.load("dpt_levit_224", device="openvino")
+
+
+def test_precision_and_compiling_are_of_pytorch() -> None:
+    for running in ({"precision": "float16"}, {"compiles": True}):
+        with pytest.raises(ValueError, match="tiny computes as it was exported"):
+            openmidas.load("tiny", **running)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

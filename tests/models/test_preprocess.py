@@ -12,12 +12,13 @@ import pytest
 
 from openmidas.evaluation.published import NETWORKS
 from openmidas.files import read_image
-from openmidas.models import PRESETS, NetworkPredictor
+from openmidas.models import PRESETS, NetworkPredictor, load
 from openmidas.models.preprocess import network_shape, to_depth_map, to_network
 from openmidas.models.presets import Resize
 from openmidas.models.weights import CHECKPOINTS
 
 SIZES = json.loads((Path(__file__).parent.parent / "networks" / "parity" / "input_sizes.json").read_text())
+COFFEE = Path(__file__).parent.parent.parent / "examples" / "coffee.jpg"
 NYU = PRESETS["dpt_hybrid_nyu"]
 
 
@@ -74,17 +75,25 @@ def test_published_networks_see_floats_resampled_by_opencvs_bicubic(name: str) -
     np.testing.assert_allclose(found[0], expected.transpose(2, 0, 1), atol=1e-4)
 
 
-def test_published_networks_see_a_large_jpeg_at_full_size(tmp_path: Path) -> None:
-    """Decoded smaller it would be averaged, which they never saw."""
+def test_a_large_jpeg_decoded_smaller_moves_the_depth_by_less_than_a_hundredth(tmp_path: Path) -> None:
+    """For published networks too, which were shown single pixels of the full decode: twice their size is enough."""
+    large = cv2.resize(cv2.imread(str(COFFEE)), (3600, 2400), interpolation=cv2.INTER_CUBIC)
+    grain = np.random.default_rng(0).normal(0, 4, large.shape)
+    cv2.imwrite(str(tmp_path / "large.jpg"), (large + grain).clip(0, 255).astype(np.uint8))
+    predict = load("tiny")
+    predict = replace(predict, preset=replace(predict.preset, interpolation="bicubic"))
+    reference = predict(read_image(tmp_path / "large.jpg")).values
+    difference = np.abs(predict(tmp_path / "large.jpg").values - reference) / np.ptp(reference)
+    assert 0 < difference.mean() < 0.01
+
+
+def test_a_jpeg_not_four_times_the_networks_size_is_decoded_in_full(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "large.jpg"), noise)
     predict = NetworkPredictor(PRESETS["dpt_large_384"], 384, lambda pixels: pixels.mean(axis=1))
-    whole = predict(read_image(tmp_path / "large.jpg"))
-    np.testing.assert_array_equal(predict(tmp_path / "large.jpg").values, whole.values)
-    averaging = replace(predict, preset=PRESETS["tiny"])
-    assert (
-        averaging(tmp_path / "large.jpg").values != averaging(read_image(tmp_path / "large.jpg")).values
-    ).any()
+    whole, shape = predict.prepare(read_image(tmp_path / "large.jpg"))
+    assert shape == (1200, 1600)
+    np.testing.assert_array_equal(predict.prepare(tmp_path / "large.jpg")[0], whole)
 
 
 def test_networks_that_know_metres_answer_in_metres() -> None:
@@ -99,3 +108,8 @@ def test_depth_at_an_edge_is_never_nearer_than_the_nearest() -> None:
     depth_map = to_depth_map(output, (61, 61), NYU)
     assert depth_map.valid.all()
     assert depth_map.values.min() == 0.5
+
+
+def test_numbers_that_are_depth_already_are_not_inverted() -> None:
+    preset = replace(NYU, output="depth")
+    np.testing.assert_allclose(to_depth_map(np.full((4, 6), 3, np.float32), (8, 12), preset).values, 3.0)

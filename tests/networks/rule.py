@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from openmidas.networks.checkpoint import renamed
+from openmidas.networks.published import PUBLISHED
+
 PARITY = Path(__file__).parent / "parity"
 
 
@@ -44,6 +47,18 @@ def published_keys(name: str) -> dict[str, tuple[str, tuple[int, ...], str]]:
     """key -> (dtype, shape, "stored" or "computed") of a published checkpoint."""
     text = (PARITY / "keys" / f"{name}.json").read_text()
     return {key: (dtype, tuple(shape), kind) for key, (dtype, shape, kind) in json.loads(text).items()}
+
+
+def resnet50_weights() -> dict[str, torch.Tensor]:
+    """A checkpoint of midas_resnet50, by rule: the keys of its larger sister that it has, in its own shapes."""
+    renames = PUBLISHED["midas_resnet50"].renames
+    own = PUBLISHED["midas_resnet50"].build().state_dict()
+    keys = {key: renamed(key, renames) for key in published_keys("midas_v21_384")}
+    return {
+        key: torch.from_numpy(np.asarray(weight(key, tuple(own[ours].shape)), np.float32))
+        for key, ours in keys.items()
+        if ours in own
+    }
 
 
 def stored_weights(name: str) -> dict[str, torch.Tensor]:

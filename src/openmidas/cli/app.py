@@ -59,7 +59,7 @@ def app() -> None:
     metavar="NAME",
     default="tiny",
     show_default=True,
-    help="The network; openmidas models lists the published ones.",
+    help="The network: a published one (see openmidas models), or an exported file.onnx.",
 )
 @click.option(
     "--size",
@@ -72,8 +72,16 @@ def app() -> None:
     metavar="NAME",
     default="cpu",
     show_default=True,
-    help="cpu; cuda or mps for a published network.",
+    help="cpu, cuda, mps; with file.onnx also tensorrt, coreml, directml, openvino.",
 )
+@click.option(
+    "--precision",
+    metavar="NAME",
+    default="float32",
+    show_default=True,
+    help="Of a published network's arithmetic: float32, bfloat16 or float16.",
+)
+@click.option("--compile", is_flag=True, help="Compile a published network first: for many pictures.")
 @click.option(
     "--colormap",
     metavar="NAME",
@@ -100,6 +108,7 @@ def predict(**options: Any) -> None:
       openmidas photo.jpg
       openmidas predict holiday --recursive -o depths --format png16,npz
       openmidas predict photo.jpg --model dpt_large_384 --device cuda
+      openmidas predict photo.jpg --model exported.onnx
       find . -name '*.jpg' | openmidas predict - -o depths
     """
     with _one_line_errors():
@@ -225,6 +234,34 @@ def models(context: click.Context) -> None:
         from openmidas.cli.models import describe_models
 
         click.echo(describe_models())
+
+
+@app.command(short_help="Export a network to ONNX.", context_settings=_HELP)
+@click.argument("name", metavar="NAME")
+@click.argument("target", metavar="OUT", type=_PATH)
+@click.option("--fp16", is_flag=True, help="Half precision, but for the head, which would overflow.")
+@click.option("--static", metavar="HxW", help="For this height and width only.  [default: any, where it can]")
+@click.option(
+    "--int8", metavar="PHOTOS", type=_PATH, help="8 bits, calibrated on every second picture in that folder."
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+def export(name: str, target: Path, **wanted: Any) -> None:
+    """Export the network NAME to OUT.onnx, and check it against PyTorch.
+
+    The file says itself how pictures are prepared for it and what its numbers mean, so that openmidas predict --model
+    OUT.onnx needs nothing else. An ONNX network of your own works the same way, with the same metadata.
+
+    \b
+    Examples:
+      openmidas export midas_v21_small_256 small.onnx
+      openmidas export dpt_large_384 large.onnx --fp16 --static 384x512
+      openmidas export tiny tiny8.onnx --int8 holiday
+    """
+    with _one_line_errors():
+        from openmidas.cli.export import Wanted
+        from openmidas.cli.export import export as export_network
+
+        click.echo(export_network(name, target, Wanted(**wanted)))
 
 
 @models.command(short_help="Fetch the weights of networks.", context_settings=_HELP)

@@ -41,7 +41,7 @@ def read_as(path: Path, meaning: Meaning) -> DepthMap:
     if meaning.shape is not None and meaning.encoding != "eth3d":
         raise click.UsageError("--shape is for files without header: use it with --from eth3d")
     if meaning.encoding == "eth3d" and meaning.shape is not None:
-        return read_eth3d(path, _shape(meaning.shape))
+        return read_eth3d(path, size_in("--shape", meaning.shape))
     if meaning.encoding in DATA_SETS:
         return DATA_SETS[meaning.encoding](path)
     return read_depth(path, None if meaning.encoding is None else _encoding(path, meaning))
@@ -77,8 +77,9 @@ def _encoding(path: Path, meaning: Meaning) -> Encoding:
     return encoding_named(name, meaning.near, meaning.far, bits)
 
 
-def _shape(text: str) -> tuple[int, int]:
+def size_in(option: str, text: str) -> tuple[int, int]:
+    """Height and width as the option has them; click.UsageError for what is no size."""
     match = re.fullmatch(r"(\d{1,6})[x×,](\d{1,6})", text)
     if match is None:
-        raise click.UsageError(f"--shape is HEIGHTxWIDTH, such as 4032x6048, not {text!r}")
+        raise click.UsageError(f"{option} is HEIGHTxWIDTH, such as 384x512, not {text!r}")
     return int(match[1]), int(match[2])

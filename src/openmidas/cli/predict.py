@@ -15,13 +15,13 @@ import click
 
 from openmidas.cli import STOPPED, leave
 from openmidas.cli.inputs import Inputs, Picture, find_pictures
-from openmidas.cli.meaning import check_name
+from openmidas.cli.meaning import check_name, spoken
 from openmidas.cli.progress import byte_bar, progress_bar
 from openmidas.files import write_depth, write_heatmap
 from openmidas.files.errors import FileError, file_error, system_error
 from openmidas.files.heatmap import Colormap
 from openmidas.models.batch import Job, Outcome, Write, default_jobs, predict_files, threads_each
-from openmidas.models.predictor import DEVICES, Predictor, load
+from openmidas.models.predictor import DEVICES, NetworkPredictor, Precision, Predictor, load
 from openmidas.models.presets import PRESETS, Preset, check_side
 
 ENDINGS = {
@@ -33,10 +33,15 @@ ENDINGS = {
     "exr": "_depth.exr",
     "heatmap": "_heatmap.png",
 }
-_MEANINGS = {
-    ("inverse_depth", "affine_invariant"): "inverse depth: near is high, far is low, no unit "
-    "(known up to a scale and a shift)",
-    ("depth", "metric"): "depth in metres: near is low, far is high; a PNG holds its inverse, in 1/metres",
+_ORDER = {"inverse_depth": "near is high, far is low", "depth": "near is low, far is high"}
+_UNITS = {
+    ("inverse_depth", "metric"): "inverse depth in 1/metres",
+    ("depth", "metric"): "depth in metres",
+}
+_OPEN = {
+    "affine_invariant": ", no unit (known up to a scale and a shift)",
+    "scale_invariant": ", no unit (known up to a scale)",
+    "metric": "",
 }
 
 
@@ -52,6 +57,8 @@ class Request:
     model: str
     size: int | None
     device: str
+    precision: str
+    compile: bool
     colormap: str
     far_bright: bool
     jobs: int | None
@@ -84,14 +91,16 @@ def predict_all(request: Request, started: float) -> bool:
     plan = plan_outputs(inputs.pictures, request)
     _say_what_is_left_out(inputs, plan)
     failures = [str(problem) for problem in (*inputs.problems, *plan.collisions)]
-    made = 0
     if plan.jobs:
         _make_folder(request.output)
-        outcomes = _outcomes(plan.jobs, request)
+        at_once = min(request.jobs or default_jobs(len(plan.jobs)), len(plan.jobs))
+        predictor = _load(request, threads_each(at_once))
+        outcomes = _outcomes(predictor, plan.jobs, at_once)
         failures += [outcome.failure for outcome in outcomes if outcome.failure is not None]
         made = sum(outcome.failure is None for outcome in outcomes)
-    if made:
-        click.echo(_summary(plan.jobs, request, made, time.perf_counter() - started))
+        if made:
+            click.echo(_summary(plan.jobs, request, made, time.perf_counter() - started))
+            click.echo(f"Values are {_meaning(predictor.preset)}.")
     _say_what_failed(failures)
     return not failures
 
@@ -149,18 +158,19 @@ def _key(path: Path) -> str:
 
 def _check_names(request: Request) -> None:
     check_name("--colormap", request.colormap, get_args(Colormap))
-    check_name("--model", request.model, tuple(PRESETS))
     check_name("--device", request.device, DEVICES)
+    check_name("--precision", request.precision, get_args(Precision))
+    if Path(request.model).suffix.lower() == ".onnx":
+        return
+    check_name("--model", request.model, tuple(PRESETS))
     try:
         check_side(PRESETS[request.model], request.size)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-def _outcomes(jobs: Sequence[Job], request: Request) -> list[Outcome]:
+def _outcomes(predictor: Predictor, jobs: Sequence[Job], at_once: int) -> list[Outcome]:
     """One outcome a job, in the order of the jobs; ends the process when it is interrupted."""
-    at_once = min(request.jobs or default_jobs(len(jobs)), len(jobs))
-    predictor = _load(request, threads_each(at_once))
     outcomes = []
     try:
         with (
@@ -176,10 +186,13 @@ def _outcomes(jobs: Sequence[Job], request: Request) -> list[Outcome]:
     return sorted(outcomes, key=lambda outcome: order[id(outcome.job)])
 
 
-def _load(request: Request, threads: int) -> Predictor:
+def _load(request: Request, threads: int) -> NetworkPredictor:
+    precision = cast(Precision, request.precision)
     try:
         with byte_bar(request.model) as show:
-            return load(request.model, request.size, threads, request.device, show)
+            return load(
+                request.model, request.size, threads, request.device, precision, request.compile, show
+            )
     except FileError:
         raise
     except ValueError as error:
@@ -187,19 +200,18 @@ def _load(request: Request, threads: int) -> Predictor:
 
 
 def _summary(jobs: Sequence[Job], request: Request, made: int, seconds: float) -> str:
-    meaning = _meaning(PRESETS[request.model])
     if len(jobs) == 1:
-        what = f"Wrote {_listed(map(str, jobs[0].outputs))} in {seconds:.2f} s."
-    else:
-        files = _listed(f"NAME{ending}" for ending in request.endings.values())
-        place = "beside them" if request.output is None else f"in {request.output}"
-        share = "" if made == len(jobs) else f" of {len(jobs)}"
-        what = f"{made}{share} pictures done in {seconds:.1f} s ({made / seconds:.3g}/s): {files} {place}."
-    return f"{what}\nValues are {meaning}."
+        return f"Wrote {_listed(map(str, jobs[0].outputs))} in {seconds:.2f} s."
+    files = _listed(f"NAME{ending}" for ending in request.endings.values())
+    place = "beside them" if request.output is None else f"in {request.output}"
+    share = "" if made == len(jobs) else f" of {len(jobs)}"
+    return f"{made}{share} pictures done in {seconds:.1f} s ({made / seconds:.3g}/s): {files} {place}."
 
 
 def _meaning(preset: Preset) -> str:
-    return _MEANINGS[preset.quantity, preset.ambiguity]
+    quantity = _UNITS.get((preset.quantity, preset.ambiguity), spoken(preset.quantity))
+    png = "; a PNG holds its inverse" if preset.quantity == "depth" else ""
+    return f"{quantity}: {_ORDER[preset.quantity]}{_OPEN[preset.ambiguity]}{png}"
 
 
 def _say_what_is_left_out(inputs: Inputs, plan: Plan) -> None:

@@ -20,7 +20,7 @@ from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.cores import usable_cores
 from openmidas.files.errors import file_error
 from openmidas.files.images import read_image
-from openmidas.models.presets import EMBEDDED, preset_named
+from openmidas.models.presets import EMBEDDED, described, preset_named
 from openmidas.networks.export import export_onnx, load_exported_weights
 from openmidas.networks.mobilenet import load_folded_weights
 from openmidas.networks.normalisation import calibrate_norms, fold_norms
@@ -42,6 +42,7 @@ from openmidas.training.recipes import RECIPES, Recipe, sources
 
 PRESET = preset_named("tiny")
 EVERY_STEPS = 250
+CHECKED_SHAPES = ((256, 320), (256, 256), (192, 352), (320, 64))
 
 
 class Inputs(NamedTuple):
@@ -100,7 +101,9 @@ def train_network(inputs: Inputs, recipe: Recipe, out: Path) -> Path:
     network = _first_network(inputs, parts, recipe)
     measured = read_measured(inputs.measured) if inputs.measured else []
     average = train(network, parts, recipe.schedule, out, _evaluation([held_out, measured]), EVERY_STEPS)
-    export_onnx(fold_norms(average), out / "tiny.onnx", {"name": PRESET.name})
+    export_onnx(
+        fold_norms(average), out / "tiny.onnx", described(PRESET), CHECKED_SHAPES, numbers="stored_float16"
+    )
     return out / "tiny.onnx"
 
 

@@ -53,6 +53,8 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         # dpt_hybrid_384, trained further
         "dpt_hybrid_kitti": Network(123_146_985, None, None),
         "dpt_hybrid_nyu": Network(123_146_985, None, None),
+        # the encoder of the first version, by Xian et al.
+        "midas_resnet50": Network(42_128_641, 67.2, 384),
     }
 )
 

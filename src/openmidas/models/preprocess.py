@@ -88,14 +88,14 @@ _RESAMPLERS = {"area": _by_area, "bicubic": _bicubic}
 
 
 def to_depth_map(output: Float[np.ndarray, "H W"], shape: tuple[int, int], preset: Preset) -> DepthMap:
-    """The network's inverse depth as the preset's quantity, resized bicubically to the picture's (height, width).
+    """The network's numbers as the preset's quantity, resized bicubically to the picture's (height, width).
 
-    Inverse depth is never negative. Depth, of networks that know 1/m above 0, is inverted before it is resized, as
-    its authors do, and never nearer than the network says anywhere.
+    Inverse depth is never negative. Depth is inverted before it is resized, as the authors of networks that know 1/m
+    do it, and is never nearer than the network says anywhere.
     """
-    is_depth = preset.quantity == "depth"
-    numbers = 1 / output if is_depth else output
+    numbers = output if preset.quantity == preset.output else 1 / output
     values = cv2.resize(numbers, shape[::-1], interpolation=cv2.INTER_CUBIC)
-    np.maximum(values, numbers.min() if is_depth else 0, out=values)  # bicubic overshoots at edges
+    lowest = numbers.min() if preset.quantity == "depth" else 0
+    np.maximum(values, lowest, out=values)  # bicubic overshoots at edges
     values.flags.writeable = False  # handed over: the map need not copy it
     return DepthMap.from_values(values, preset.quantity, preset.ambiguity)

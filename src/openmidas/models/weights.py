@@ -30,11 +30,12 @@ _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 class Checkpoint:
     """A published file of weights.
 
+    address: None where no file is published, so that one must be laid there by hand.
     sha256: hexadecimal digits, all or only the first ones; None where they are not known.
     """
 
     name: str
-    address: str
+    address: str | None
     licence: str
     sha256: str | None = None
     size_bytes: int | None = None
@@ -42,7 +43,7 @@ class Checkpoint:
     @property
     def file_name(self) -> str:
         """Its name on the disk, that of the address."""
-        return self.address.rpartition("/")[2]
+        return f"{self.name}.pt" if self.address is None else self.address.rpartition("/")[2]
 
 
 # The digests begin with the digits that the authors themselves put into file names: of the metric networks
@@ -84,6 +85,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = MappingProxyType(
             Checkpoint("dpt_levit_224", f"{_MIDAS}v3_1/dpt_levit_224.pt", "MIT"),
             Checkpoint("dpt_hybrid_kitti", f"{_DPT}dpt_hybrid_kitti-cb926ef4.pt", "MIT", "cb926ef4"),
             Checkpoint("dpt_hybrid_nyu", f"{_DPT}dpt_hybrid_nyu-2ce69ec7.pt", "MIT", "2ce69ec7"),
+            Checkpoint("midas_resnet50", None, "MIT"),
         )
     }
 )
@@ -128,12 +130,15 @@ def fetch(
     """
     path = weights_path(checkpoint)
     if not os.path.exists(path):
+        if checkpoint.address is None:
+            problem = f"is not there, and nobody publishes one: lay a file of {checkpoint.name} here by hand"
+            raise file_error(path, problem)
         if offline or is_offline():
             remedy = f"fetch {checkpoint.address} by other means and lay it here under this name"
             raise file_error(path, f"is not there, and offline nothing is downloaded: {remedy}")
         with _locked(path):
             if not os.path.exists(path):  # another process may have fetched it meanwhile
-                _download(checkpoint, path, progress, patience)
+                _download(checkpoint, checkpoint.address, path, progress, patience)
     _verify(checkpoint, path)
     return path
 
@@ -155,8 +160,10 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _download(checkpoint: Checkpoint, path: Path, progress: Progress, patience: Patience) -> None:
-    part = download(checkpoint.address, path, progress, patience)
+def _download(
+    checkpoint: Checkpoint, address: str, path: Path, progress: Progress, patience: Patience
+) -> None:
+    part = download(address, path, progress, patience)
     digest = _sha256(part)
     problem = _problem(checkpoint, _read_record(path), part, digest)
     try:
@@ -166,7 +173,7 @@ def _download(checkpoint: Checkpoint, path: Path, progress: Progress, patience: 
     except OSError as error:
         raise system_error(path, error) from error
     if problem is not None:
-        raise file_error(path, f"what {checkpoint.address} sent {problem}: it was deleted, try again")
+        raise file_error(path, f"what {address} sent {problem}: it was deleted, try again")
     _write_record(path, digest)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import ast
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 import onnx
@@ -12,56 +17,124 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from openmidas.files.atomic import written_beside
+from openmidas.files.errors import file_error
+
 OPSET = 18
 HALF_SUFFIX = "_half"
-LARGEST_ERROR = 1e-4  # relative, float32 against PyTorch
-CHECKED_SHAPES = ((256, 256), (192, 352), (320, 64))
+MULTIPLE_PX = 32
+_EXPORTER_LOG = logging.getLogger("torch.onnx._internal.exporter._registration")
+Numbers = Literal["float32", "float16", "stored_float16"]
 
 
-def export_onnx(network: nn.Module, path: Path, metadata: dict[str, str]) -> float:
-    """Write `network` ((b,3,h,w) -> (b,h,w), any multiple of 32) and return its relative error against PyTorch.
+class _Rounding(NamedTuple):
+    """How a model's numbers are rounded, and how far, relatively, it may be from PyTorch then."""
 
-    Weights lie as float16 and are widened when loaded; arithmetic stays float32. The network is rounded
-    likewise, in place, so that file and network agree. Raises ValueError above 1e-4.
+    apply: Callable[[onnx.ModelProto], onnx.ModelProto]
+    largest_error: float
+
+
+def export_onnx(
+    network: nn.Module,
+    path: Path,
+    metadata: Mapping[str, str],
+    shapes: Sequence[tuple[int, int]],
+    any_shape: bool = True,
+    numbers: Numbers = "float32",
+) -> float:
+    """Write `network` ((1,3,h,w) -> (1,h,w)) and return its relative error against PyTorch, the largest at `shapes`.
+
+    shapes: (height, width) to check it at, multiples of 32. any_shape: it takes all such sizes; else the first only.
+    numbers: float16 computes with them, but for the head, whose values overflow. stored_float16 computes with float32
+    and only keeps the weights so; the network is rounded likewise, in place, so that both agree.
+    Raises FileError where it cannot be written or is further from PyTorch than its numbers explain (1e-4, 3e-2).
     """
     network.eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.half().float())
-    beside = path.with_suffix(".part")
-    _trace(network, beside)
-    model = onnx.load(beside)
-    _store_half(model)
-    helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    onnx.save(model, beside)
-    error = largest_relative_error(network, beside)
-    if error > LARGEST_ERROR:
-        beside.unlink()
-        raise ValueError(
-            f"{path}: ONNX Runtime and PyTorch differ by {error:.1e}, more than {LARGEST_ERROR:.0e}"
-        )
-    os.replace(beside, path)
+    if numbers == "stored_float16":
+        _round_weights(network)
+    rounding = _ROUNDINGS[numbers]
+    with written_beside(path) as beside:
+        _trace(network, beside, shapes[0], any_shape)
+        model = rounding.apply(onnx.load(beside))
+        save_model(model, beside, metadata)
+        del model
+        error = largest_relative_error(network, beside, shapes)
+        if not error <= rounding.largest_error:
+            allowed = f"more than {rounding.largest_error:.0e}"
+            raise file_error(
+                path, f"was not written: ONNX Runtime and PyTorch differ by {error:.1e}, {allowed}"
+            )
     return error
 
 
-def _trace(network: nn.Module, path: Path) -> None:
-    blocks = {name: torch.export.Dim(name, min=1, max=1024) for name in ("height", "width")}
-    torch.onnx.export(
-        network,
-        (torch.zeros(1, 3, 256, 320),),
-        path,
-        input_names=["image"],
-        output_names=["inverse_depth"],
-        dynamic_shapes=({2: 32 * blocks["height"], 3: 32 * blocks["width"]},),
-        opset_version=OPSET,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
+def save_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a model that says of itself what `metadata` says."""
+    helper.set_model_props(model, dict(metadata))
+    onnx.save(model, path)
+    onnx.checker.check_model(path)
+
+
+def in_head(node: onnx.NodeProto) -> bool:
+    """Whether the network's head was the source of this operation, as the exporter noted."""
+    scopes = next(
+        (entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"), "[]"
     )
+    return "head" in ast.literal_eval(scopes)
 
 
-def _store_half(model: onnx.ModelProto) -> None:
+@torch.no_grad()
+def _round_weights(network: nn.Module) -> None:
+    for parameter in network.parameters():
+        parameter.copy_(parameter.half().float())
+
+
+def _trace(network: nn.Module, path: Path, shape: tuple[int, int], any_shape: bool) -> None:
+    blocks = {name: torch.export.Dim(name, min=1, max=1024) for name in ("height", "width")}
+    sizes = {2: MULTIPLE_PX * blocks["height"], 3: MULTIPLE_PX * blocks["width"]}
+    with torch.no_grad(), _without_word_of_torchvision():
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, *shape),),
+            path,
+            input_names=["image"],
+            output_names=["depth"],
+            dynamic_shapes=(sizes,) if any_shape else None,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+@contextlib.contextmanager
+def _without_word_of_torchvision() -> Iterator[None]:
+    """The exporter warns that it is not installed, which is no matter to who exports these networks."""
+    level = _EXPORTER_LOG.level
+    _EXPORTER_LOG.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        _EXPORTER_LOG.setLevel(level)
+
+
+def _as_it_is(model: onnx.ModelProto) -> onnx.ModelProto:
+    return model
+
+
+def _compute_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Float16 everywhere but in the head, at the input and at the output."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    head = [node.name for node in model.graph.node if in_head(node)]
+    half = OnnxModel(
+        convert_float_to_float16(model, keep_io_types=True, node_block_list=head, op_block_list=[])
+    )
+    half.topological_sort()  # the casts stand at the end
+    return half.model
+
+
+def _store_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace every float32 weight by its float16 copy and a Cast, which ONNX Runtime folds when it loads."""
     graph = model.graph
     casts = []
@@ -77,6 +150,16 @@ def _store_half(model: onnx.ModelProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+    return model
+
+
+_ROUNDINGS: Mapping[Numbers, _Rounding] = MappingProxyType(
+    {
+        "float32": _Rounding(_as_it_is, 1e-4),
+        "float16": _Rounding(_compute_half, 3e-2),
+        "stored_float16": _Rounding(_store_half, 1e-4),
+    }
+)
 
 
 def load_exported_weights(network: nn.Module, path: Path) -> None:
@@ -89,13 +172,13 @@ def load_exported_weights(network: nn.Module, path: Path) -> None:
     )
 
 
-def largest_relative_error(network: nn.Module, path: Path) -> float:
-    """Largest |onnx - torch| / |torch| (Euclidean norms) over three picture shapes of noise."""
+def largest_relative_error(network: nn.Module, path: Path, shapes: Sequence[tuple[int, int]]) -> float:
+    """Largest |onnx - torch| / |torch| (Euclidean norms) over pictures of noise of these (height, width)."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
     errors = []
-    for height, width in CHECKED_SHAPES:
-        image = torch.rand(1, 3, height, width, generator=generator) * 2 - 1
+    for shape in shapes:
+        image = torch.rand(1, 3, *shape, generator=generator) * 2 - 1
         with torch.inference_mode():
             expected = network(image).numpy()
         (actual,) = session.run(None, {"image": image.numpy()})
