@@ -28,6 +28,7 @@ check: .venv/development  ## format, lint, types, import contract
 
 bench: .venv/development  ## speed and accuracy tables
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/published.py
 
 clean:  ## remove the environment and everything made
 	rm -rf .venv out build dist
