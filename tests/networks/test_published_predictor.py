@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from rule import stored_weights
+from rule import resnet50_weights, stored_weights
 from torch.nn import functional
 
 import openmidas
@@ -75,6 +75,16 @@ def test_a_depth_map_is_what_the_authors_steps_give(
     expected = np.maximum(as_published(name, home, shape, constants), 0)
     assert np.ptp(expected) > 0
     np.testing.assert_allclose(depth_map.values, expected, atol=1e-3 * expected.max())
+
+
+def test_a_network_of_which_no_file_is_published_runs_from_one_laid_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENMIDAS_HOME", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    torch.save(resnet50_weights(), tmp_path / "weights" / "midas_resnet50.pt")
+    depth_map = openmidas.load("midas_resnet50")(COFFEE)
+    assert np.ptp(depth_map.values) > 0
 
 
 def test_same_picture_same_numbers_from_any_thread(home: Path) -> None:
