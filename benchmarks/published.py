@@ -133,7 +133,9 @@ def main() -> None:
         for network in NETWORKS:
             calls, engines = network_calls(network, scratch)
             results[network] = median_ms(calls, options.rounds)
-            print_table(f"network: {network}, square input", with_ratios(results[network], EAGER), "ms (× eager)")
+            print_table(
+                f"network: {network}, square input", with_ratios(results[network], EAGER), "ms (× eager)"
+            )
         results["end to end"] = median_ms(end_to_end_calls(engines, scratch), options.rounds)
         base = list(results["end to end"])[-1]
         print_table(
