@@ -17,11 +17,14 @@ from openmidas.cli.train import earlier_network
 from openmidas.files.errors import file_error
 from openmidas.models.presets import PRESETS, Preset, check_side, described
 from openmidas.models.weights import CHECKPOINTS, fetch
-from openmidas.networks.export import MULTIPLE_PX, OPSET, export_onnx
+from openmidas.networks.export import LARGEST_ERRORS, MULTIPLE_PX, OPSET, Numbers, export_onnx
 from openmidas.networks.loading import load
 from openmidas.networks.quantise import quantise
 
 _CHECKED_ASPECT = 0.75
+_ROUNDING_DECIDES = (
+    "So much it is because these weights magnify rounding:\ndouble precision changes PyTorch's own as much."
+)
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,13 @@ def export(name: str, target: Path, wanted: Wanted) -> str:
     photos = [] if wanted.int8 is None else _photos(wanted.int8)
     network, metadata = _network(preset), described(preset) | _origin(name)
     if not photos:
-        error = _export(network, target, metadata, preset, wanted.fp16)
-        return f"{_made(target, preset)}\nIts depth differs from PyTorch's by {error:.1e} (relative)."
+        numbers: Numbers = "float16" if wanted.fp16 else "float32"
+        error = _export(network, target, metadata, preset, numbers)
+        words = f"{_made(target, preset)}\nIts depth differs from PyTorch's by {error:.1e} (relative)."
+        return words if error <= LARGEST_ERRORS[numbers] else f"{words} {_ROUNDING_DECIDES}"
     with tempfile.TemporaryDirectory() as folder:
         exact = Path(folder) / "float32.onnx"
-        _export(network, exact, metadata, preset, half=False)
+        _export(network, exact, metadata, preset, "float32")
         del network
         loss = quantise(exact, target, photos)
     return (
@@ -104,14 +109,16 @@ def _origin(name: str) -> dict[str, str]:
     return {"licence": checkpoint.licence, "source": checkpoint.address or checkpoint.file_name}
 
 
-def _export(network: nn.Module, path: Path, metadata: dict[str, str], preset: Preset, half: bool) -> float:
+def _export(
+    network: nn.Module, path: Path, metadata: dict[str, str], preset: Preset, numbers: Numbers
+) -> float:
     side_px = preset.side_px
     oblong = round(_CHECKED_ASPECT * side_px / MULTIPLE_PX) * MULTIPLE_PX, side_px
     if preset.fixed is not None:
         shapes = [preset.fixed]
     else:
         shapes = [(side_px, side_px)] if preset.resize == "square" else [oblong, (side_px, side_px)]
-    return export_onnx(network, path, metadata, shapes, _any_shape(preset), "float16" if half else "float32")
+    return export_onnx(network, path, metadata, shapes, _any_shape(preset), numbers)
 
 
 def _any_shape(preset: Preset) -> bool:
