@@ -16,6 +16,9 @@ from openmidas.models.predictor import NetworkPredictor, load
 from openmidas.networks.export import in_head, save_model
 
 QUANTISED = ("Conv", "MatMul", "Gemm")
+# These stay in float32: they cost little, and their rounding reaches everything. The embedded network differs by
+# 7.0 % of its range on average without, 2.2 % with four, 0.7 % with eight, 0.5 % with twelve (16 photographs).
+KEPT_FIRST = 8
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Loss:
 def quantise(source: Path, target: Path, photos: Sequence[Path]) -> Loss:
     """Write the ONNX file `source` in 8 bits to `target`, calibrated on every second photo; its loss on the others.
 
-    Weights get one scale a channel, activations one a tensor; the head stays in float32. Of a single photo both are
-    taken. Raises FileError.
+    Weights get one scale a channel, activations one a tensor; the first eight layers and the head stay in
+    float32. Of a single photo both are taken. Raises FileError.
     """
     predictor = load(source)
     shown, kept = photos[::2], photos[1::2] or photos
@@ -74,8 +77,14 @@ def _quantise(source: Path, folder: Path, target: Path, pictures: _Pictures) -> 
         per_channel=True,
         activation_type=QuantType.QUInt8,  # signed ones are slower on x86
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=[node.name for node in onnx.load(ready).graph.node if in_head(node)],
+        nodes_to_exclude=_left_out(onnx.load(ready)),
     )
+
+
+def _left_out(model: onnx.ModelProto) -> list[str]:
+    layers = [node for node in model.graph.node if node.op_type in QUANTISED]
+    head = [node for node in model.graph.node if in_head(node)]
+    return [node.name for node in (*layers[:KEPT_FIRST], *head)]
 
 
 def _loss(exact: NetworkPredictor, rounded: NetworkPredictor, photos: Sequence[Path]) -> Loss:
