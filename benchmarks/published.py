@@ -26,7 +26,7 @@ from openmidas.models.predictor import Engine, NetworkPredictor, Running
 from openmidas.models.presets import PRESETS, described
 from openmidas.networks.decoder import DepthNetwork
 from openmidas.networks.export import export_onnx
-from openmidas.networks.predictor import torch_engine
+from openmidas.networks.predictor import prepared, torch_engine
 from openmidas.networks.published import PUBLISHED
 from speed import large_photograph, median_ms, print_table
 
@@ -75,7 +75,11 @@ def network_calls(name: str, scratch: Path) -> tuple[Calls, dict[str, Engine]]:
     copy = PUBLISHED[name].build().eval()
     copy.load_state_dict(network.state_dict())
     engines = dict(
-        zip(OURS, (torch_engine(copy, Running()), onnx_engine(path, usable_cores(), "cpu")), strict=True)
+        zip(
+            OURS,
+            (torch_engine(prepared(copy, Running()), Running()), onnx_engine(path, usable_cores(), "cpu")),
+            strict=True,
+        )
     )
     calls: Calls = {EAGER: eager(network, pixels)}
     calls |= {title: lambda run=run: run(pixels) for title, run in engines.items()}

@@ -14,7 +14,7 @@ import torch
 from openmidas.models.predictor import Running
 from openmidas.networks.decoder import DepthNetwork, Head
 from openmidas.networks.fusion import ResidualUnit
-from openmidas.networks.predictor import check_running, torch_engine
+from openmidas.networks.predictor import check_running, prepared, torch_engine
 
 PIXELS = np.random.default_rng(0).normal(size=(1, 3, 32, 64)).astype(np.float32)
 
@@ -33,14 +33,15 @@ def small_network() -> DepthNetwork:
 def test_half_precision_is_near_and_never_overflows(precision: str, tolerance: float) -> None:
     exact = torch_engine(small_network(), Running())(PIXELS)
     assert exact.max() > 65504
-    half = torch_engine(small_network(), Running(precision=precision))(PIXELS)
+    running = Running(precision=precision)
+    half = torch_engine(prepared(small_network(), running), running)(PIXELS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - exact).max() < tolerance * exact.max()
 
 
 def test_half_precision_keeps_head_and_norms_single() -> None:
     network = small_network()
-    torch_engine(network, Running(precision="bfloat16"))
+    prepared(network, Running(precision="bfloat16"))
     assert network.encoder[0].weight.dtype == torch.bfloat16
     assert {p.dtype for p in (*network.head.parameters(), *network.encoder[1].parameters())} == {
         torch.float32

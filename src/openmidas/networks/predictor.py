@@ -38,20 +38,25 @@ def published_engine(name: str, checkpoint: Path, threads: int | None, running: 
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    return torch_engine(load(name, checkpoint), running)
+    return torch_engine(prepared(load(name, checkpoint), running), running)
 
 
-def torch_engine(network: nn.Module, running: Running) -> Engine:
-    """The network, which is changed in place, as a function of arrays; several threads may call it.
+def prepared(network: nn.Module, running: Running) -> nn.Module:
+    """The network, changed in place, where it is to run and in its number format.
 
-    Elsewhere than on the CPU they take turns. In half precision convolutions and products are, but for those of
-    the head, whose values overflow it; what must not be rounded, PyTorch's autocast keeps in single precision.
+    In half precision are convolutions and products, but not those of the head, whose values overflow it; what must
+    not be rounded, PyTorch's autocast keeps in single precision.
     """
     dtype = _DTYPES[running.precision]
     for part in network.children() if dtype != torch.float32 else ():
         if not isinstance(part, Head):
             _to_half(part, dtype)
-    network.to(running.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(running.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def torch_engine(network: nn.Module, running: Running) -> Engine:
+    """A prepared network as a function of arrays; several threads may call it, elsewhere than on the CPU in turn."""
+    dtype = _DTYPES[running.precision]
     compute = torch.compile(network) if running.compiles else network
     turn = contextlib.nullcontext() if running.device == "cpu" else threading.Lock()
 
