@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from openmidas.depth_map import DepthMap
 from openmidas.files.atomic import write_bytes
 from openmidas.files.errors import FilePath, file_error
+from openmidas.files.jpeg import encode_jpeg
 from openmidas.files.png import encode_png
 
 Colormap = Literal["inferno", "magma", "turbo", "gray"]
@@ -21,7 +22,6 @@ INVALID_RGB = (90, 105, 120)
 _PERCENTILES = (0.5, 99.5)
 _SAMPLE_PIXELS = 200_000
 _BAND_PIXELS = 65536  # they stay in the cache from one step to the next
-_JPEG_QUALITY = 95
 
 
 def to_heatmap(
@@ -55,7 +55,7 @@ def write_heatmap(
     if suffix not in (".png", ".jpg", ".jpeg"):
         raise file_error(path, "heatmaps are written as .png or .jpg: choose one of them")
     heatmap = to_heatmap(depth_map, colormap, near_bright)
-    write_bytes(path, encode_png(heatmap) if suffix == ".png" else _encode_jpeg(path, heatmap))
+    write_bytes(path, encode_png(heatmap) if suffix == ".png" else encode_jpeg(path, heatmap))
 
 
 def _nearness(depth_map: DepthMap) -> Float[np.ndarray, "h w"]:
@@ -109,18 +109,3 @@ def _colours(colormap: str, near_bright: bool) -> UInt8[np.ndarray, "256 1 3"]:
     else:
         raise ValueError(f"unknown colormap {colormap!r}; known: {', '.join(get_args(Colormap))}")
     return np.ascontiguousarray(table if near_bright else table[::-1])
-
-
-def _encode_jpeg(path: FilePath, rgb: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    import cv2
-
-    if max(rgb.shape[:2]) > 65500:
-        raise file_error(path, "a JPEG is at most 65500 pixels wide and high: write .png")
-    quality = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        _JPEG_QUALITY,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    _, encoded = cv2.imencode(".jpg", rgb[:, :, ::-1], quality)
-    return encoded.tobytes()
