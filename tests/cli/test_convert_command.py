@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from running import Run, names, write_picture
 
-from openmidas.depth_map import DepthMap
+from openmidas.cli.convert import Wanted, convert_file
+from openmidas.cli.meaning import Meaning
+from openmidas.depth_map import ConventionError, DepthMap
 from openmidas.encoding import encoding_named
 from openmidas.files import read_depth, read_encoding, write_depth
 
@@ -204,3 +208,73 @@ def test_info_of_a_picture_and_of_nothing(openmidas: Run, folder: Path) -> None:
         assert (result.code, result.out) == (1, "")
         assert result.err.startswith("Error: ")
         assert result.err.count("\n") == 1
+
+
+@pytest.fixture
+def metres(folder: Path) -> DepthMap:
+    """m.npz: depth from 1 to 5 m, of the same view as photo.jpg."""
+    depth_map = DepthMap.from_values(np.linspace(1, 5, 120).reshape(10, 12), "depth", "metric")
+    write_depth(folder / "m.npz", depth_map)
+    write_picture(folder / "photo.jpg", (40, 48))
+    return depth_map
+
+
+def test_a_photo_is_given_its_depth_map_and_the_map_comes_out_again(
+    openmidas: Run, folder: Path, metres: DepthMap
+) -> None:
+    wanted = Wanted(photo=Path("photo.jpg"))
+    said = convert_file(Path("m.npz"), Path("portrait.jpg"), Meaning(), wanted)
+    assert said.startswith("portrait.jpg: gdepth-range-inverse: 8-bit metric inverse-depth in 1/m")
+    assert "1 m at code 0, 5 m at code 255" in said
+    about = openmidas("info", "portrait.jpg").out
+    assert "portrait.jpg: picture in colours, 48×40 pixels" in about
+    assert "portrait.jpg: depth map, 12×10 pixels, metric inverse depth" in about
+    assert openmidas("convert", "portrait.jpg", "out.npz", "--to", "metres").code == 0
+    np.testing.assert_allclose(read_depth(folder / "out.npz").values, metres.values, rtol=0.01)
+    assert openmidas("convert", "portrait.jpg", "out.png").code == 0
+
+
+def test_a_predicted_map_goes_into_a_photo_by_the_metres_that_are_stated(
+    folder: Path, predicted: DepthMap
+) -> None:
+    write_picture(folder / "photo.jpg", (30, 40))
+    whole = DepthMap.from_values(np.nan_to_num(predicted.values, nan=2), "inverse_depth", "affine_invariant")
+    write_depth(folder / "p.npz", whole)
+    wanted = Wanted("gdepth-range-linear", photo=Path("photo.jpg"))
+    with pytest.raises(ConventionError, match="near and far"):
+        convert_file(Path("p.npz"), Path("a.jpg"), Meaning(), wanted)
+    said = convert_file(Path("p.npz"), Path("a.jpg"), Meaning(near=0.5, far=20), wanted)
+    assert "not measured: the nearest pixel is at 0.5 m, the farthest at 20 m" in said
+    carried = read_encoding(folder / "a.jpg")
+    assert (carried.name, carried.near, carried.far) == ("gdepth-range-linear", 0.5, 20)
+
+
+def test_planes_may_be_stated_for_a_metric_map_too(folder: Path, metres: DepthMap) -> None:
+    wanted = Wanted(photo=Path("photo.jpg"))
+    convert_file(Path("m.npz"), Path("a.jpg"), Meaning(near=2, far=3), wanted)
+    values = read_depth(folder / "a.jpg").to_depth().values
+    assert (values.min(), values.max()) == (2, 3)
+
+
+@pytest.mark.parametrize(("target", "photo"), [("a.jpg", None), ("a.png", Path("photo.jpg"))])
+def test_a_photo_is_named_for_a_jpeg_and_only_for_one(
+    target: str, photo: Path | None, folder: Path, metres: DepthMap
+) -> None:
+    with pytest.raises(click.UsageError, match="--photo"):
+        convert_file(Path("m.npz"), Path(target), Meaning(), Wanted(photo=photo))
+    assert names(folder) == ["m.npz", "photo.jpg"]
+
+
+def test_a_heatmap_may_be_a_jpeg_without_a_photo(openmidas: Run, metres: DepthMap) -> None:
+    assert openmidas("convert", "m.npz", "h.jpg", "--to", "heatmap").code == 0
+
+
+def test_info_does_not_pass_a_lost_depth_map_over(openmidas: Run, folder: Path) -> None:
+    note = (
+        b'<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description '
+        b'xmlns:GDepth="http://ns.google.com/photos/1.0/depthmap/" GDepth:Near="1"/></r:RDF>'
+    )
+    Image.new("RGB", (8, 8), "red").save(folder / "a.jpg", xmp=note)
+    result = openmidas("info", "a.jpg")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("Error: a.jpg: says that it carries a depth map, but the map is gone")

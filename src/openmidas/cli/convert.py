@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -14,18 +14,25 @@ from openmidas.depth_map import ConventionError, DepthMap, with_near_far
 from openmidas.encoding import Encoding, encoding_for, encoding_named, encoding_names, lossless_encoding
 from openmidas.files import read_encoding, write_depth, write_heatmap
 from openmidas.files.errors import file_error
+from openmidas.files.gdepth import gdepth_encoding, write_gdepth
 
 _HEATMAP = "heatmap"
+_PORTRAIT = "gdepth-range-inverse"
+_PORTRAIT_SUFFIXES = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """encoding: a name, heatmap, or None for the file's own way. scale, shift: what gives metres."""
+    """encoding: a name, heatmap, or None for the file's own way. scale, shift: what gives metres.
+
+    photo: the picture that a JPEG shows and carries the depth map beside.
+    """
 
     encoding: str | None = None
     scale: float | None = None
     shift: float | None = None
     overwrite: bool = False
+    photo: Path | None = None
 
 
 def convert_file(source: Path, target: Path, meaning: Meaning, wanted: Wanted) -> str:
@@ -33,7 +40,10 @@ def convert_file(source: Path, target: Path, meaning: Meaning, wanted: Wanted) -
 
     Raises FileError, ConventionError, and click.UsageError for options that do not go together.
     """
+    if wanted.photo is not None and wanted.encoding is None:
+        wanted = replace(wanted, encoding=_PORTRAIT)
     _check_options(meaning, wanted)
+    _check_photo(target, wanted)
     if target.exists() and not wanted.overwrite:
         raise file_error(target, "exists: add --overwrite to replace it, or name another file")
     depth_map = read_as(source, meaning)
@@ -42,6 +52,8 @@ def convert_file(source: Path, target: Path, meaning: Meaning, wanted: Wanted) -
         encoding = _target_encoding(target, metric, meaning, wanted)
     if wanted.encoding == _HEATMAP:
         write_heatmap(target, metric)
+    elif wanted.photo is not None:
+        write_gdepth(target, wanted.photo, metric, encoding)
     else:
         write_depth(target, metric, encoding)
     stated = "" if metric is depth_map else _stated(depth_map, meaning, wanted)
@@ -60,6 +72,14 @@ def _check_options(meaning: Meaning, wanted: Wanted) -> None:
         raise click.UsageError("--bits is for encodings between two planes, such as opengl")
     if meaning.near is not None and wanted.scale is not None and not planes:
         raise click.UsageError("--near and --far, or --scale and --shift: not both")
+
+
+def _check_photo(target: Path, wanted: Wanted) -> None:
+    carries = wanted.encoding != _HEATMAP and target.suffix.lower() in _PORTRAIT_SUFFIXES
+    if carries and wanted.photo is None:
+        raise click.UsageError("a JPEG carries a depth map beside a photo: name that by --photo")
+    if wanted.photo is not None and not carries:
+        raise click.UsageError("--photo is for a depth map in a JPEG: name OUT.jpg")
 
 
 def _with_metres(depth_map: DepthMap, meaning: Meaning, wanted: Wanted) -> DepthMap:
@@ -84,6 +104,8 @@ def _target_encoding(target: Path, depth_map: DepthMap, meaning: Meaning, wanted
         return None
     if not has_planes(name):
         encoding = encoding_for(name, depth_map)
+    elif wanted.photo is not None and meaning.near is None and depth_map.ambiguity == "metric":
+        encoding = gdepth_encoding(depth_map, name)
     else:
         bits = _target_bits(target, meaning, name)
         encoding = encoding_for(name, depth_map, meaning.near, meaning.far, bits)

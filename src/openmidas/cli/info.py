@@ -12,21 +12,36 @@ from openmidas.encoding import encoding_names
 from openmidas.files import read_focal_length_px, read_image, read_numbers
 from openmidas.files.codes import Codes, Numbers
 from openmidas.files.errors import FileError
+from openmidas.files.gdepth import read_gdepth
+from openmidas.files.heic_depth import read_heic_depth
 
 _NEVER_PICTURES = (".pfm", ".npz", ".npy", ".exr", ".dpt")
+_PORTRAITS = {".jpg": read_gdepth, ".jpeg": read_gdepth, ".heic": read_heic_depth, ".heif": read_heic_depth}
 _UNITS = {"depth": "m", "inverse_depth": "1/m"}
 
 
 def describe(path: Path, meaning: Meaning) -> str:
-    """Two or three lines about a depth map or picture; FileError for a file that is neither."""
+    """Two to four lines about a depth map, a picture or both in one; FileError for a file that is neither."""
     check_name("--from", meaning.encoding, (*encoding_names(), *DATA_SETS))
     if meaning.encoding is not None:
         return _about_map(path, read_as(path, meaning), f"read as {meaning.encoding}")
+    portrait = _portrait_or_none(path)
+    if portrait is not None:
+        return f"{_about_picture(path)}\n{portrait}"
     numbers = _numbers_or_none(path)
     if numbers is None:
         return _about_picture(path)
     if numbers.encoding is None:
         return _about_numbers(path, numbers.codes)
+    return _about_map(path, numbers.encoding.decode(numbers.codes), str(numbers.encoding))
+
+
+def _portrait_or_none(path: Path) -> str | None:
+    """About the depth map that a photo carries."""
+    read = _PORTRAITS.get(path.suffix.lower())
+    numbers = read(path) if read is not None else None
+    if numbers is None or numbers.encoding is None:
+        return None
     return _about_map(path, numbers.encoding.decode(numbers.codes), str(numbers.encoding))
 
 

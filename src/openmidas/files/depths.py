@@ -13,7 +13,9 @@ from openmidas.files.codes import Codes, Numbers
 from openmidas.files.dpt import read_dpt
 from openmidas.files.errors import FilePath, file_error
 from openmidas.files.exr import read_exr, write_exr
+from openmidas.files.gdepth import read_gdepth
 from openmidas.files.gray import read_gray, write_png, write_tiff
+from openmidas.files.heic_depth import read_heic_depth
 from openmidas.files.npy import read_npy, read_npz, write_npy, write_npz
 from openmidas.files.pfm import read_pfm, write_pfm
 
@@ -22,6 +24,18 @@ class _Format(NamedTuple):
     read: Callable[[Any], Numbers]
     write: Callable[[Any, Codes, Encoding], None] | None = None
     holds: tuple[str, ...] = ("float32",)
+
+
+def _read_jpeg(path: FilePath) -> Numbers:
+    """The depth map that a portrait-mode photo carries, else the gray levels of the picture itself."""
+    return read_gdepth(path) or read_gray(path)
+
+
+def _read_heic(path: FilePath) -> Numbers:
+    numbers = read_heic_depth(path)
+    if numbers is None:
+        raise file_error(path, "carries no depth map: take it in portrait mode, or predict one")
+    return numbers
 
 
 _PNG = _Format(read_gray, write_png, ("uint8", "uint16"))
@@ -35,8 +49,10 @@ _FORMATS = {
     ".tiff": _TIFF,
     ".exr": _Format(read_exr, write_exr),
     ".dpt": _Format(read_dpt),
-    ".jpg": _Format(read_gray),
-    ".jpeg": _Format(read_gray),
+    ".jpg": _Format(_read_jpeg),
+    ".jpeg": _Format(_read_jpeg),
+    ".heic": _Format(_read_heic),
+    ".heif": _Format(_read_heic),
     ".webp": _Format(read_gray),
     ".bmp": _Format(read_gray),
     ".pgm": _Format(read_gray),
@@ -45,10 +61,11 @@ _WRITTEN = {suffix: kind for suffix, kind in _FORMATS.items() if kind.write is n
 
 
 def read_depth(path: FilePath, encoding: Encoding | None = None) -> DepthMap:
-    """The depth map in a PNG, PFM, NPZ, NPY, TIFF, EXR, Sintel .dpt or 8-bit picture file.
+    """The depth map in a PNG, PFM, NPZ, NPY, TIFF, EXR, Sintel .dpt or 8-bit picture file, or beside a photo.
 
     encoding: what the numbers mean, for files that do not say so themselves. PNG, NPZ, TIFF and EXR files
-    that this package wrote do, and .dpt files always mean metres.
+    that this package wrote do, .dpt files always mean metres, and portrait-mode photos say it too: JPEG
+    with GDepth metadata, HEIC with a depth image.
     Raises FileError, also when the meaning is missing or contradicts the file's own, and ConventionError
     when the numbers are not of that encoding.
     """
