@@ -29,8 +29,14 @@ check: .venv/development  ## format, lint, types, import contract
 bench: .venv/development  ## speed and accuracy tables
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/published.py
+	$(BIN)/python benchmarks/zbuffer.py
+	$(BIN)/python benchmarks/damage.py
+
+gallery: .venv/development  ## make the pictures of docs/ anew
+	$(BIN)/python docs/make_depth_maps.py
+	$(BIN)/python docs/make_gallery.py
 
 clean:  ## remove the environment and everything made
 	rm -rf .venv out build dist
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench gallery clean

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 import openmidas
-from openmidas.cli import FAILED, STOPPED, leave
+from openmidas.cli import FAILED, effect_app, scene_app
+from openmidas.cli.options import HELP, PATH, one_line_errors
 
 _STARTED = time.perf_counter()
-_TRAINING_ONLY = ("torch", "onnx", "onnxscript")
-_PATH = click.Path(path_type=Path)
-_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -27,7 +24,7 @@ def run(arguments: Sequence[str]) -> None:
     app.main(words if words[0] in known else ["predict", *words], prog_name="openmidas")
 
 
-@click.group(context_settings=_HELP)
+@click.group(context_settings=HELP)
 @click.version_option(openmidas.__version__, message="openmidas %(version)s", help="Print the version.")
 def app() -> None:
     """Depth maps from single pictures, offline.
@@ -39,10 +36,10 @@ def app() -> None:
     """
 
 
-@app.command(short_help="Make depth maps of pictures.", context_settings=_HELP)
+@app.command(short_help="Make depth maps of pictures.", context_settings=HELP)
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", metavar="DIR", type=_PATH, help="Where the files go.  [default: beside each picture]"
+    "-o", "--output", metavar="DIR", type=PATH, help="Where the files go.  [default: beside each picture]"
 )
 @click.option(
     "--format",
@@ -111,7 +108,7 @@ def predict(**options: Any) -> None:
       openmidas predict photo.jpg --model exported.onnx
       find . -name '*.jpg' | openmidas predict - -o depths
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.predict import Request, predict_all
 
         all_done = predict_all(Request(**options), _STARTED)
@@ -145,13 +142,19 @@ def _about_the_numbers(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@app.command(short_help="Convert a depth map to another kind of file or meaning.", context_settings=_HELP)
-@click.argument("source", metavar="IN", type=_PATH)
-@click.argument("target", metavar="OUT", type=_PATH)
+@app.command(short_help="Convert a depth map to another kind of file or meaning.", context_settings=HELP)
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("target", metavar="OUT", type=PATH)
 @_about_the_numbers
 @click.option("--to", metavar="ENCODING", help="What the numbers written mean.  [default: see below]")
 @click.option("--scale", metavar="S", type=float, help="State that S × value + T is in metres (or 1/metres).")
 @click.option("--shift", metavar="T", type=float, help="See --scale.  [default: 0]")
+@click.option(
+    "--photo",
+    metavar="PHOTO",
+    type=PATH,
+    help="The photo that OUT.jpg shows, carrying the depth map (GDepth).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def convert(
     source: Path,
@@ -159,13 +162,15 @@ def convert(
     to: str | None,
     scale: float | None,
     shift: float | None,
+    photo: Path | None,
     overwrite: bool,
     **meaning: Any,
 ) -> None:
     """Convert a depth map to another kind of file, or to another meaning of its numbers.
 
-    IN is PNG, PFM, NPZ, NPY, TIFF, EXR, Sintel .dpt or an 8-bit picture; OUT is .png, .pfm, .npz, .npy,
-    .tiff or .exr. By default the values stay as they are; a PNG stretches them over its 16 bits (midas).
+    IN is PNG, PFM, NPZ, NPY, TIFF, EXR, Sintel .dpt, an 8-bit picture, or a portrait-mode .jpg or .heic; OUT is
+    .png, .pfm, .npz, .npy, .tiff, .exr, or .jpg with --photo. By default the values stay as they are; a PNG
+    stretches them over its 16 bits (midas).
 
     A map without metres, such as a predicted one, becomes metric only by what you state: --near and --far
     of the scene, or --scale and --shift.
@@ -187,17 +192,18 @@ def convert(
       openmidas convert 0000000005.png depth.pfm --from kitti --to metres
       openmidas convert photo_depth.png photo.npz --near 0.8 --far 30
       openmidas convert zbuffer.png depth.exr --from opengl --near 0.1 --far 100
+      openmidas convert photo_depth.png portrait.jpg --photo photo.jpg --near 0.4 --far 6
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.convert import Wanted, convert_file
         from openmidas.cli.meaning import Meaning
 
-        wanted = Wanted(to, scale, shift, overwrite)
+        wanted = Wanted(to, scale, shift, overwrite, photo)
         click.echo(convert_file(source, target, Meaning(**meaning), wanted))
 
 
-@app.command(short_help="Say what a depth map holds.", context_settings=_HELP)
-@click.argument("file", type=_PATH)
+@app.command(short_help="Say what a depth map holds.", context_settings=HELP)
+@click.argument("file", type=PATH)
 @_about_the_numbers
 def info(file: Path, **meaning: Any) -> None:
     """Say what a depth map holds: its size, what its numbers mean, from where to where they go.
@@ -207,7 +213,7 @@ def info(file: Path, **meaning: Any) -> None:
       openmidas info photo_depth.png
       openmidas info 0000000005.png --from kitti
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.info import describe
         from openmidas.cli.meaning import Meaning
 
@@ -216,7 +222,7 @@ def info(file: Path, **meaning: Any) -> None:
 
 @app.group(
     short_help="List the published networks, fetch their weights.",
-    context_settings=_HELP,
+    context_settings=HELP,
     invoke_without_command=True,
 )
 @click.pass_context
@@ -230,19 +236,19 @@ def models(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.models import describe_models
 
         click.echo(describe_models())
 
 
-@app.command(short_help="Export a network to ONNX.", context_settings=_HELP)
+@app.command(short_help="Export a network to ONNX.", context_settings=HELP)
 @click.argument("name", metavar="NAME")
-@click.argument("target", metavar="OUT", type=_PATH)
+@click.argument("target", metavar="OUT", type=PATH)
 @click.option("--fp16", is_flag=True, help="Half precision, but for the head, which would overflow.")
 @click.option("--static", metavar="HxW", help="For this height and width only.  [default: any, where it can]")
 @click.option(
-    "--int8", metavar="PHOTOS", type=_PATH, help="8 bits, calibrated on every second picture in that folder."
+    "--int8", metavar="PHOTOS", type=PATH, help="8 bits, calibrated on every second picture in that folder."
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def export(name: str, target: Path, **wanted: Any) -> None:
@@ -257,14 +263,14 @@ def export(name: str, target: Path, **wanted: Any) -> None:
       openmidas export dpt_large_384 large.onnx --fp16 --static 384x512
       openmidas export tiny tiny8.onnx --int8 holiday
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.export import Wanted
         from openmidas.cli.export import export as export_network
 
         click.echo(export_network(name, target, Wanted(**wanted)))
 
 
-@models.command(short_help="Fetch the weights of networks.", context_settings=_HELP)
+@models.command(short_help="Fetch the weights of networks.", context_settings=HELP)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--offline", is_flag=True, help="Never connect, only check what is here.")
 def download(names: Sequence[str], offline: bool) -> None:
@@ -279,20 +285,20 @@ def download(names: Sequence[str], offline: bool) -> None:
       openmidas models download dpt_large_384
       openmidas models download dpt_beit_large_512 --offline
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.models import download_models
 
         all_done = download_models(names, offline)
     raise SystemExit(0 if all_done else FAILED)
 
 
-@app.command(short_help="Label photographs by a network, to train another on.", context_settings=_HELP)
-@click.argument("photos", type=_PATH)
-@click.argument("labels", type=_PATH)
+@app.command(short_help="Label photographs by a network, to train another on.", context_settings=HELP)
+@click.argument("photos", type=PATH)
+@click.argument("labels", type=PATH)
 @click.option(
     "--by",
     metavar="PATH",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     help="checkpoint.pt or tiny.onnx of a run, or a folder of labels from elsewhere; several are averaged."
     "  [default: the shipped network]",
@@ -309,28 +315,28 @@ def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
       openmidas label holiday labels
       openmidas label holiday labels --by elsewhere --by run/checkpoint.pt
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.train import label_photos
 
         click.echo(f"{labels}: {label_photos(photos, labels, by)} new labels")
 
 
-@app.command(short_help="Train the network on your own photographs.", context_settings=_HELP)
-@click.argument("photos", type=_PATH)
-@click.argument("labels", type=_PATH)
-@click.argument("run", type=_PATH)
+@app.command(short_help="Train the network on your own photographs.", context_settings=HELP)
+@click.argument("photos", type=PATH)
+@click.argument("labels", type=PATH)
+@click.argument("run", type=PATH)
 @click.option("--recipe", metavar="NAME", default="first", show_default=True, help="first or second.")
 @click.option("--steps", metavar="N", type=click.IntRange(1), help="Another length than the recipe's.")
-@click.option("--encoder", metavar="FILE", type=_PATH, help="MobileNetV2 weights to begin with (NPZ).")
+@click.option("--encoder", metavar="FILE", type=PATH, help="MobileNetV2 weights to begin with (NPZ).")
 @click.option(
-    "--start", metavar="FILE", type=_PATH, help="checkpoint.pt or tiny.onnx of an earlier run to begin with."
+    "--start", metavar="FILE", type=PATH, help="checkpoint.pt or tiny.onnx of an earlier run to begin with."
 )
-@click.option("--synthetic", metavar="DIR", type=_PATH, help="Rendered scenes.")
-@click.option("--kinect", metavar="DIR", type=_PATH, help="RGB-D pictures NNNN.webp, NNNN_depth.webp.")
+@click.option("--synthetic", metavar="DIR", type=PATH, help="Rendered scenes.")
+@click.option("--kinect", metavar="DIR", type=PATH, help="RGB-D pictures NNNN.webp, NNNN_depth.webp.")
 @click.option(
     "--hold-out", metavar="A:B", multiple=True, help="Numbers of those to measure on, never to train on."
 )
-@click.option("--measured", metavar="DIR", type=_PATH, help="Pictures with measured depth, for the log.")
+@click.option("--measured", metavar="DIR", type=PATH, help="Pictures with measured depth, for the log.")
 @click.option("--bfloat16", is_flag=True, help="Compute in half precision, where the processor has it.")
 def train(
     run: Path, recipe: str, steps: int | None, bfloat16: bool, hold_out: Sequence[str], **data: Any
@@ -343,7 +349,7 @@ def train(
     Example:
       openmidas train holiday labels run --synthetic rendered --encoder mobilenet.npz
     """
-    with _one_line_errors():
+    with one_line_errors():
         from openmidas.cli.meaning import check_name
         from openmidas.cli.train import Inputs, recipe_named, train_network
         from openmidas.training.recipes import RECIPES
@@ -360,20 +366,11 @@ def _range(text: str) -> range:
     return range(int(match[1]), int(match[2]))
 
 
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """What the user can mend, and Ctrl-C, leaves as one line on standard error, without a traceback."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        leave("Stopped.", STOPPED)
-    except ModuleNotFoundError as error:
-        if error.name not in _TRAINING_ONLY:
-            raise
-        leave("Error: this command needs torch: pip install 'openmidas[train]'", FAILED)
-    except ValueError as error:
-        from openmidas.files import FileError
-
-        if not isinstance(error, FileError | openmidas.ConventionError):
-            raise
-        leave(f"Error: {error}", FAILED)
+for command in (
+    scene_app.scene,
+    scene_app.clip,
+    scene_app.stereo,
+    scene_app.figure,
+    effect_app.effect,
+):
+    app.add_command(command)
