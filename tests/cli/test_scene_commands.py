@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from running import Run, names
 
@@ -142,9 +143,34 @@ def test_what_is_laid_in_behind_the_box_is_hidden_by_it(openmidas: Run, desk: Pa
     np.testing.assert_allclose(composed[50, 75].astype(int), photo[50, 75], atol=2)
 
 
+def test_a_mesh_stands_where_it_is_put_behind_the_box(openmidas: Run, desk: Path) -> None:
+    trimesh.creation.icosphere(radius=0.25).export(desk / "ball.glb")
+    options = ("--at", "1m", "--depth", "depth.npz", "--fov", "60", "--centre", "0.5,0.35")
+    result = openmidas("effect", "insert", "photo.jpg", "ball.glb", *options)
+    assert (result.code, result.err) == (0, "")
+    composed, photo = read_image(desk / "photo_composed.png"), read_image(desk / "photo.jpg")
+    changed = (composed.astype(int) - photo != 0).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    # half a metre at one metre: as wide as half the focal length, about its centre
+    focal_px = SHAPE[1] / 2 / np.tan(np.radians(30))
+    assert np.ptp(columns) == pytest.approx(0.5 * focal_px, rel=0.1)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(SHAPE[1] / 2, abs=2)
+    assert not changed[36:64, 56:94].any()  # the box is before it
+    grey = composed[rows.min() + 6, SHAPE[1] // 2].astype(int)
+    assert np.ptp(grey) <= 2  # shaded, without a colour of its own
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["effect", "insert", "photo.jpg", "ball.glb", "--at", "0.5"],
+            "a mesh has metres: say where it stands",
+        ),
+        (
+            ["effect", "insert", "photo.jpg", "page.glb", "--at", "1m"],
+            "page.glb: holds no mesh that can be read",
+        ),
         (["scene", "none.jpg"], "none.jpg: no such file"),
         (["scene", "photo.jpg", "--format", "stl"], "--format has no 'stl'"),
         (["scene", "photo.jpg", "--near", "3", "--far", "2"], "0 < near < far"),
@@ -177,6 +203,7 @@ def test_what_cannot_be_is_said_in_one_line(
     openmidas: Run, desk: Path, arguments: list[str], message: str
 ) -> None:
     write_depth(desk / "wide.npz", DepthMap.from_values(np.ones((10, 100)), "depth", "metric"))
+    (desk / "page.glb").write_text("<html>")
     before = names(desk)
     result = openmidas(*arguments)
     assert result.code != 0

@@ -173,9 +173,9 @@ def cut_slice(between: str, soft: float, **options: Any) -> None:
         click.echo(effects.cut_slice(*_source_and_target(options), between, soft))
 
 
-@effect.command(short_help="Lay a picture into the scene.", context_settings=HELP)
+@effect.command(short_help="Lay a picture or a mesh into the scene.", context_settings=HELP)
 @PHOTO
-@click.argument("picture", type=PATH)
+@click.argument("thing", type=PATH)
 @click.option("--at", metavar="DEPTH", required=True, help="How deep: 2.5m, or a share of nearness.")
 @click.option(
     "--centre", metavar="X,Y", default="0.5,0.5", show_default=True, help="In shares of width and height."
@@ -185,17 +185,18 @@ def cut_slice(between: str, soft: float, **options: Any) -> None:
     type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Of the picture laid in.",
+    help="Of what is laid in.",
 )
 @_EFFECT
-def insert(picture: Path, at: str, centre: str, scale: float, **options: Any) -> None:
-    """Lay PICTURE, a PNG with transparency, into PHOTO; what is nearer stays before it.
+def insert(thing: Path, at: str, centre: str, scale: float, **options: Any) -> None:
+    """Lay THING into PHOTO: a PNG with transparency, or a mesh (GLB, OBJ, PLY, STL); what is nearer stays before it.
 
     \b
     Example:
       openmidas effect insert photo.jpg badge.png --at 0.5 --centre 0.3,0.6
+      openmidas effect insert photo.jpg chair.glb --at 2m --near 1 --far 6
     """
     with one_line_errors():
         from openmidas.cli import effects
 
-        click.echo(effects.insert(*_source_and_target(options), picture, effects.Spot(at, centre, scale)))
+        click.echo(effects.insert(*_source_and_target(options), thing, effects.Spot(at, centre, scale)))

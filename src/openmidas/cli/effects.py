@@ -16,9 +16,11 @@ from openmidas.cli.scene import ANY_SIDE_PX, check_new
 from openmidas.depth_map import DepthMap
 from openmidas.files.errors import FilePath, file_error
 from openmidas.files.image_writing import check_image, write_image
+from openmidas.files.mesh_reading import MESH_SUFFIXES, read_mesh
 from openmidas.files.picture import open_picture
+from openmidas.mesh import Mesh
 from openmidas.scene.blur import blurred_by_depth
-from openmidas.scene.compose import Placement, with_picture
+from openmidas.scene.compose import Placement, stood_at, with_mesh, with_picture
 from openmidas.scene.effects import cut_out, fogged, lit_from, relit, slice_in_metres, slice_in_shares
 from openmidas.scene.nearness import inverse_at_metres, inverse_at_share
 from openmidas.scene.normals import CONVENTIONS, normals_of, write_normal_map
@@ -60,10 +62,12 @@ def fog(source: Source, target: Target, visibility_m: float) -> str:
 def blur(source: Source, target: Target, focus: str, radius_percent: float) -> str:
     """focus: `2.5m`, or a share of nearness from 0 to 1."""
     path = target.path(source, "blur")
-    image, depth_map, sharp_at, words = _at(source, focus)
+    image, depth_map, sharp_at, place = _at(source, focus)
     radius_px = radius_percent / 100 * max(image.shape[:2])
     write_image(path, blurred_by_depth(image, depth_map, sharp_at, radius_px))
-    return f"Wrote {path}: sharp at {focus}, elsewhere blurred by up to {radius_px:.0f} pixels.{words}"
+    return (
+        f"Wrote {path}: sharp at {focus}, elsewhere blurred by up to {radius_px:.0f} pixels.{_words(place)}"
+    )
 
 
 def relight(source: Source, target: Target, direction: str, ambient: float) -> str:
@@ -117,31 +121,41 @@ class Spot:
     scale: float
 
 
-def insert(source: Source, target: Target, picture: Path, spot: Spot) -> str:
+def insert(source: Source, target: Target, thing: Path, spot: Spot) -> str:
+    """thing: a picture, or a mesh, which needs a depth in metres."""
     match = re.fullmatch(r"(-?\d*\.?\d+),(-?\d*\.?\d+)", spot.centre)
     if match is None:
         raise click.UsageError(f"--centre is X,Y, such as 0.5,0.5, not {spot.centre!r}")
     path = target.path(source, "composed")
-    overlay = _rgba(picture)
-    image, depth_map, inverse, words = _at(source, spot.at)
+    is_mesh = thing.suffix.lower() in MESH_SUFFIXES
+    if is_mesh and not _is_metres(spot.at):
+        raise click.UsageError(f"a mesh has metres: say where it stands in metres, as 2.5m, not {spot.at!r}")
+    loaded = read_mesh(thing) if is_mesh else _rgba(thing)
+    image, depth_map, inverse, place = _at(source, spot.at)
     height, width = depth_map.shape
-    placement = Placement(inverse, (float(match[1]) * width, float(match[2]) * height), spot.scale)
-    write_image(path, with_picture(image, depth_map, overlay, placement))
-    return f"Wrote {path}: {picture} at {spot.at}.{words}"
+    centre_px = float(match[1]) * width, float(match[2]) * height
+    if isinstance(loaded, Mesh):
+        assert place is not None
+        standing = stood_at(loaded, place.camera, centre_px, _number(spot.at), spot.scale)
+        composed = with_mesh(image, depth_map, standing, place.camera)
+    else:
+        composed = with_picture(image, depth_map, loaded, Placement(inverse, centre_px, spot.scale))
+    write_image(path, composed)
+    return f"Wrote {path}: {thing} at {spot.at}.{_words(place)}"
 
 
-def _at(source: Source, text: str) -> tuple[Rgb, DepthMap, float, str]:
-    """Picture, depth map, the inverse depth that the text names in it, and what was assumed."""
+def _at(source: Source, text: str) -> tuple[Rgb, DepthMap, float, Place | None]:
+    """Picture, depth map, the inverse depth that the text names in it, and, if that is metres, the place."""
     if _is_metres(text):
         place = read_place(source, ANY_SIDE_PX)
-        return (
-            place.image,
-            place.depth_map,
-            inverse_at_metres(place.depth_map, _number(text)),
-            f"\n{place.words}",
-        )
+        return place.image, place.depth_map, inverse_at_metres(place.depth_map, _number(text)), place
     image, depth_map = _sharp(source)
-    return image, depth_map, inverse_at_share(depth_map, _number(text)), ""
+    return image, depth_map, inverse_at_share(depth_map, _number(text)), None
+
+
+def _words(place: Place | None) -> str:
+    """What was assumed, on lines of its own."""
+    return "" if place is None else f"\n{place.words}"
 
 
 def _sharp(source: Source) -> tuple[Rgb, DepthMap]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -73,6 +73,16 @@ def with_mesh(
     before = np.where(opacity > 0, before, cv2.dilate(before, np.ones((3, 3), np.uint8)))
     shown = _share_before(before, whole_inverse(depth_map))
     return _over(image, light / np.maximum(opacity, np.float32(1e-6))[..., None], opacity * shown)
+
+
+def stood_at(
+    mesh: Mesh, camera: Camera, centre_px: tuple[float, float], depth_m: float, scale: float
+) -> Mesh:
+    """The mesh, `scale` times as large, with the middle of its box where the camera sees `centre_px` at a depth."""
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    place = camera.unproject(np.array([centre_px], float), np.array([depth_m]))[0]
+    vertices = (mesh.vertices - (low + high) / 2) * np.float32(scale) + place.astype(np.float32)
+    return replace(mesh, vertices=vertices)
 
 
 def _check_size(image: UInt8[np.ndarray, "h w 3"], depth_map: DepthMap) -> None:
