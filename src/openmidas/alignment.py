@@ -54,6 +54,17 @@ def fit_scale_shift(
         return 1.0, 0.0
     shifts = prediction.ambiguity == "affine_invariant"
     source, goal = _valid_in_both(prediction, target, 2 if shifts else 1)
+    return fit_values(source, goal, shifts, method)
+
+
+def fit_values(
+    source: _Values, goal: _Values, shifts: bool = True, method: Method = "least_squares"
+) -> tuple[float, float]:
+    """Scale and shift that take the numbers of `source` to those of `goal`, whatever they measure.
+
+    shifts: False leaves the shift at 0. Methods as in `fit_scale_shift`.
+    Raises ConventionError for a source that is the same everywhere (without a shift: 0 everywhere).
+    """
     if shifts and source.min() == source.max():
         raise ConventionError(f"the prediction is {source[0]:g} at every valid pixel: no scale can be fitted")
     if not source.any():

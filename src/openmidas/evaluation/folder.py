@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import UInt8
 
-from openmidas.depth_map import Ambiguity, DepthMap
+from openmidas.depth_map import DepthMap
 from openmidas.evaluation.metrics import Scores, fitted_scores
-from openmidas.files.images import read_image
-
-# A disparity in pixels has no unit; its shift, if any, is left to the fit.
-_AMBIGUITY: dict[str, Ambiguity] = {"metric": "metric", "disparity": "scale_invariant"}
+from openmidas.training.datasets import measured
 
 
 @dataclass(frozen=True)
@@ -28,19 +25,11 @@ class Measured:
 
 
 def read_measured(folder: Path) -> list[Measured]:
-    """`index.csv` with columns name, set, target (metric or disparity); `NAME.webp`; `NAME_target.npz`.
-
-    The NPZ holds `inverse_depth`, 0 where not known.
-    """
-    with (folder / "index.csv").open(encoding="utf8", newline="") as file:
-        return [_read_row(folder, row) for row in csv.DictReader(file)]
-
-
-def _read_row(folder: Path, row: dict[str, str]) -> Measured:
-    with np.load(folder / f"{row['name']}_target.npz") as stored:
-        values = stored["inverse_depth"]
-    target = DepthMap.from_values(values, "inverse_depth", _AMBIGUITY[row["target"]], values > 0)
-    return Measured(row["set"], read_image(folder / f"{row['name']}.webp"), target)
+    """The pictures of the data set `measured` in that folder, all read; raises FileError."""
+    return [
+        Measured(entry.group, entry.read_image(), cast(DepthMap, entry.read_target()))
+        for entry in measured.read_measured(folder)
+    ]
 
 
 def scores_by_set(

@@ -1,0 +1,45 @@
+"""DIODE, validation: rooms and streets under a laser scanner.
+
+Source: Vasiljevic et al., DIODE: A Dense Indoor and Outdoor DEpth Dataset, 2019.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from openmidas.files import dataset_depths
+from openmidas.training.datasets.entry import Entry
+from openmidas.training.datasets.folders import require
+
+_DEPTH = "_depth.npy"
+
+
+def read_diode(root: Path) -> list[Entry]:
+    """All pictures of the validation set, by place in the archive; depth in metres where the mask says so.
+
+    root holds val/indoors/SCENE/SCAN/NAME.png, NAME_depth.npy, NAME_depth_mask.npy, and val/outdoors alike; or is
+    `val` itself. A picture that only has its PNG or only its depth is listed: reading what is missing raises
+    FileError. FileError also where there is no picture at all.
+    """
+    return _read(root, "*")
+
+
+def read_diode_indoor(root: Path) -> list[Entry]:
+    """The indoor pictures of the validation set; as `read_diode`."""
+    return _read(root, "indoors")
+
+
+def _read(root: Path, part: str) -> list[Entry]:
+    val = root / "val" if (root / "val").is_dir() else root
+    stems = {path.with_suffix("") for path in val.glob(f"{part}/*/*/*.png")}
+    stems |= {path.with_name(path.name[: -len(_DEPTH)]) for path in val.glob(f"{part}/*/*/*{_DEPTH}")}
+    require(root, sorted(stems), "val/indoors", "unpack val.tar.gz of DIODE")
+    return [
+        Entry(
+            stem.relative_to(val).as_posix(),
+            stem.with_name(f"{stem.name}.png"),
+            partial(dataset_depths.read_diode, stem.with_name(stem.name + _DEPTH)),
+        )
+        for stem in sorted(stems)
+    ]

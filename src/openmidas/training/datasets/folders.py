@@ -1,0 +1,38 @@
+"""What a person has on disk after unpacking: the places where the parts of a set may lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from openmidas.files.errors import FileError, file_error, open_file
+
+
+def first_existing(root: Path, places: Sequence[str], remedy: str) -> Path:
+    """The first of the places below root that exists; FileError that names the first and the remedy."""
+    found = next((root / place for place in places if (root / place).exists()), None)
+    if found is None:
+        raise _missing(root, root / places[0], remedy)
+    return found
+
+
+def require(root: Path, found: Sequence[object], place: str, remedy: str) -> None:
+    """FileError that names the place below root, when nothing was found there."""
+    if not found:
+        raise _missing(root, root / place, remedy)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty, without space around them; raises FileError."""
+    with open_file(path) as stream:
+        try:
+            text = stream.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise file_error(path, f"is no text ({error}): download it again") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _missing(root: Path, wanted: Path, remedy: str) -> FileError:
+    if not root.is_dir():
+        return file_error(root, "no such folder: name the one that the archives were unpacked to")
+    return file_error(wanted, f"is not there: {remedy}")

@@ -1,0 +1,71 @@
+"""NYU Depth v2, the labelled pictures: rooms seen by a Kinect.
+
+Source: Silberman et al., Indoor Segmentation and Support Inference from RGBD Images, ECCV 2012.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from openmidas.depth_map import DepthMap
+from openmidas.files.errors import file_error, missing_extra, open_file
+from openmidas.files.images import Rgb
+from openmidas.training.datasets.entry import Entry
+from openmidas.training.datasets.folders import first_existing
+from openmidas.training.datasets.hdf5 import array_shape, read_array
+
+_FOLDERS = (".", "nyu_depth_v2", "nyuv2")
+_LABELLED = "nyu_depth_v2_labeled.mat"
+
+
+def read_nyu(root: Path) -> list[Entry]:
+    """The test pictures of splits.mat, named by their number in the labelled set, from 0001.
+
+    root holds nyu_depth_v2_labeled.mat (2.8 GB, HDF5) and splits.mat. The target is the raw depth in metres, holes
+    as the Kinect left them. Raises FileError, also when splits.mat is of another set.
+    """
+    labelled = first_existing(root, [f"{folder}/{_LABELLED}" for folder in _FOLDERS], "download it")
+    places = [f"{folder}/splits.mat" for folder in _FOLDERS]
+    splits = first_existing(root, places, "download it: it says which pictures are the test set")
+    numbers = _test_numbers(splits)
+    count = min(array_shape(labelled, key)[0] for key in ("images", "rawDepths"))
+    if not numbers or min(numbers) < 1 or max(numbers) > count:
+        raise file_error(
+            splits, f"does not fit the {count} pictures of {_LABELLED}: use the split of that set"
+        )
+    return [
+        Entry(
+            f"{number:04d}",
+            labelled,
+            partial(_read_depth, labelled, number),
+            unpack_image=partial(_read_image, labelled, number),
+        )
+        for number in numbers
+    ]
+
+
+def _test_numbers(splits: Path) -> list[int]:
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise missing_extra(splits, "MATLAB's format", "data") from error
+    with open_file(splits) as stream:
+        try:
+            return [int(number) for number in loadmat(stream)["testNdxs"].ravel()]
+        except Exception as error:  # damaged bytes make the reader raise anything
+            raise file_error(splits, f"has no testNdxs ({error}): download it again") from error
+
+
+# MATLAB's first axis is the fastest: rows and columns come swapped.
+
+
+def _read_image(labelled: Path, number: int) -> Rgb:
+    return np.ascontiguousarray(read_array(labelled, "images", number - 1).transpose(2, 1, 0))
+
+
+def _read_depth(labelled: Path, number: int) -> DepthMap:
+    metres = np.ascontiguousarray(read_array(labelled, "rawDepths", number - 1).T)
+    return DepthMap.from_values(metres, "depth", "metric", np.isfinite(metres) & (metres > 0))
