@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from openmidas.evaluation.published import METRICS, NETWORKS, PUBLISHED_SCORES, published_scores
+from openmidas.evaluation.protocols import PROTOCOLS
+from openmidas.evaluation.published import (
+    METRICS,
+    NETWORKS,
+    PUBLISHED,
+    PUBLISHED_SCORES,
+    published_row,
+    published_scores,
+    trained_on,
+)
 from openmidas.models.weights import CHECKPOINTS
 
 
@@ -48,3 +57,32 @@ def test_training_on_a_set_helps_on_it() -> None:
         if "NYU" in scores.trained_on and scores.height_px >= 384
     ]
     assert max(trained) < min(zero_shot)
+
+
+def test_published_figures_are_of_the_protocols_sets_and_metrics() -> None:
+    assert set(PUBLISHED) <= set(PROTOCOLS)
+    for protocol, table in PUBLISHED.items():
+        assert table.source
+        metrics = {rule.set_name: rule.metrics for rule in PROTOCOLS[protocol].rules.values()}
+        for row in table.rows:
+            # of DDAD no reader is here
+            assert set(metrics) <= set(row.figures) <= {*metrics, "DDAD"}
+            assert all(tuple(row.figures[name]) == known for name, known in metrics.items())
+            assert row.trained_on == trained_on(row.name)
+
+
+def test_the_same_weights_have_other_figures_in_another_protocol() -> None:
+    midas, other = (
+        published_row(protocol, "dpt_beit_large_512") for protocol in ("midas-2020", "depth-anything")
+    )
+    assert midas is not None
+    assert other is not None
+    assert (midas.figures["KITTI"], other.figures["KITTI"]["δ<1.25"]) == ({"% δ>1.25": 11.56}, 0.850)
+    assert published_row("marigold", "dpt_beit_large_512") is None
+    assert published_row("midas-2020", "tiny") is None
+
+
+def test_training_sets_are_known_of_networks_without_published_figures_too() -> None:
+    assert trained_on("tiny") == ("NYU",)
+    assert trained_on("dpt_hybrid_kitti") == ("KITTI",)
+    assert trained_on("somebody's") == ()

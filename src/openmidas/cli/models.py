@@ -9,6 +9,7 @@ import click
 from openmidas.cli.meaning import check_name
 from openmidas.cli.progress import byte_bar
 from openmidas.evaluation.published import METRICS, NETWORKS, Network, PublishedScores, published_scores
+from openmidas.evaluation.tables import aligned, figure_text
 from openmidas.files.errors import FileError
 from openmidas.models.presets import PRESETS
 from openmidas.models.weights import CHECKPOINTS, Checkpoint, fetch, weights_folder, weights_path
@@ -24,11 +25,9 @@ _LEGEND = (
 def describe_models() -> str:
     """The table of the published networks, what its columns mean, and where the weights lie."""
     rows = [_TITLES, *(_row(checkpoint) for checkpoint in CHECKPOINTS.values())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [_line(row, widths) for row in rows]
     shipped = ", ".join(name for name in PRESETS if name not in CHECKPOINTS)
     places = f"Weights lie in {weights_folder()}; in the package itself: {shipped}."
-    return "\n".join([*lines, "", _LEGEND, places])
+    return "\n".join([*aligned(rows), "", _LEGEND, places])
 
 
 def download_models(names: Sequence[str], offline: bool) -> bool:
@@ -73,16 +72,8 @@ def _input(network: Network) -> str:
 
 
 def _error(scores: PublishedScores | None, set_name: str) -> str:
-    """With the digits that were published, and room for the star."""
+    """With room for the star."""
     if scores is None:
         return "– "
-    digits = 2 if METRICS[set_name].startswith("%") else 4
     star = "*" if set_name in scores.trained_on else " "
-    return f"{scores.errors[set_name]:.{digits}f}{star}".removeprefix("0")
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Names to the left, numbers to the right."""
-    name, *rest = row
-    cells = [name.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]
-    return "  ".join(cells).rstrip()
+    return figure_text(METRICS[set_name], scores.errors[set_name]) + star

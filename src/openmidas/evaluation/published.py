@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING
 
-Metric = Literal["WHDR", "AbsRel", "% δ>1.25"]
+if TYPE_CHECKING:
+    from openmidas.evaluation.protocols import Metric
 
 # The sets of the zero-shot protocol and what is measured on each; lower is better throughout.
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -107,3 +108,81 @@ PUBLISHED_SCORES: Sequence[PublishedScores] = (
 def published_scores(name: str) -> PublishedScores | None:
     """The scores of a network at its own input size; None where there are none."""
     return next((scores for scores in PUBLISHED_SCORES if scores.name == name), None)
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A network's published figures in one protocol: by set as papers write it, then by metric.
+
+    trained_on: sets whose pictures it was trained on, so that these figures are not zero-shot.
+    """
+
+    name: str
+    figures: Mapping[str, Mapping[str, float]]
+    trained_on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A protocol's figures of networks at their own input size, and where they were published."""
+
+    source: str
+    rows: Sequence[PublishedRow]
+
+
+def _as_row(scores: PublishedScores) -> PublishedRow:
+    figures: dict[str, Mapping[str, float]] = {
+        name: MappingProxyType({METRICS[name]: error}) for name, error in scores.errors.items()
+    }
+    return PublishedRow(scores.name, MappingProxyType(figures), scores.trained_on)
+
+
+def _two_metrics(abs_rel: float, delta1: float) -> Mapping[str, float]:
+    return MappingProxyType({"AbsRel": abs_rel, "δ<1.25": delta1})
+
+
+PUBLISHED: Mapping[str, PublishedTable] = MappingProxyType(
+    {
+        "midas-2020": PublishedTable(
+            "README of MiDaS 3.1, github.com/isl-org/MiDaS",
+            tuple(_as_row(scores) for scores in PUBLISHED_SCORES if scores is published_scores(scores.name)),
+        ),
+        "depth-anything": PublishedTable(
+            "README of Depth Anything, github.com/LiheYoung/Depth-Anything",
+            (
+                PublishedRow(
+                    "dpt_beit_large_512",
+                    MappingProxyType(
+                        {
+                            "KITTI": _two_metrics(0.127, 0.850),
+                            "NYU": _two_metrics(0.048, 0.980),
+                            "Sintel": _two_metrics(0.587, 0.699),
+                            "DDAD": _two_metrics(0.251, 0.766),
+                            "ETH3D": _two_metrics(0.139, 0.867),
+                            "DIODE": _two_metrics(0.075, 0.942),
+                        }
+                    ),
+                    _BOTH,
+                ),
+            ),
+        ),
+    }
+)
+
+# Beside those of the published tables: what the network in the package and the fine-tuned ones were trained on.
+_TRAINED_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"tiny": ("NYU",), "dpt_hybrid_kitti": ("KITTI",), "dpt_hybrid_nyu": ("NYU",)}
+)
+
+
+def published_row(protocol: str, name: str) -> PublishedRow | None:
+    """The figures that a protocol's papers publish of a network; None where there are none."""
+    if protocol not in PUBLISHED:
+        return None
+    return next((row for row in PUBLISHED[protocol].rows if row.name == name), None)
+
+
+def trained_on(name: str) -> tuple[str, ...]:
+    """Sets that a network was trained on, by all that is known here: none of networks of others."""
+    scores = published_scores(name)
+    return _TRAINED_ON.get(name, ()) if scores is None else scores.trained_on

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from openmidas.depth_map import DepthMap
 from openmidas.files.cores import usable_cores
@@ -16,6 +18,8 @@ from openmidas.files.images import read_image_size
 from openmidas.models.predictor import Predictor
 
 Write = Callable[[Path, DepthMap], None]
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 _MOST_JOBS = 8
 # A picture of 200 million pixels takes 2 GB on its way: of those above this many, one at a time.
@@ -56,11 +60,17 @@ def predict_files(predictor: Predictor, work: Iterable[Job], jobs: int) -> Gener
     own job only. When the caller stops early, by closing the iterator or by Ctrl-C, the pictures in hand
     are still finished.
     """
-    large = threading.Lock()
+    return overlapped(partial(_do, predictor, large=threading.Lock()), work, jobs)
+
+
+def overlapped(
+    do: Callable[[_Task], _Result], work: Iterable[_Task], jobs: int
+) -> Generator[_Result, None, None]:
+    """What `do` makes of each, `jobs` at a time, in any order; closing the iterator lets those in hand finish."""
     with ThreadPoolExecutor(jobs, thread_name_prefix="picture") as pool:
-        running: set[Future[Outcome]] = set()
-        for job in work:
-            running.add(pool.submit(_do, predictor, job, large))
+        running: set[Future[_Result]] = set()
+        for task in work:
+            running.add(pool.submit(do, task))
             if len(running) >= jobs:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
@@ -74,7 +84,7 @@ def _do(predictor: Predictor, job: Job, large: threading.Lock) -> Outcome:
         with large if _is_large(job.picture) else contextlib.nullcontext():
             _write(predictor(job.picture), job.outputs)
     except Exception as error:  # whatever it is, it must not take the other pictures along
-        return Outcome(job, _one_line(job.picture, error))
+        return Outcome(job, one_line(job.picture, error))
     return Outcome(job, None)
 
 
@@ -92,7 +102,8 @@ def _write(depth_map: DepthMap, outputs: Mapping[Path, Write]) -> None:
         write(path, depth_map)
 
 
-def _one_line(picture: Path, error: Exception) -> str:
+def one_line(picture: Path, error: Exception) -> str:
+    """What went wrong with a picture, in a line that names it."""
     if isinstance(error, FileError):
         return str(error)
     if isinstance(error, MemoryError):
