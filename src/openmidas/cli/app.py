@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import openmidas
-from openmidas.cli import FAILED, effect_app, scene_app
+from openmidas.cli import FAILED, effect_app, evaluate_app, scene_app
 from openmidas.cli.options import HELP, PATH, one_line_errors
 
 _STARTED = time.perf_counter()
@@ -372,5 +372,7 @@ for command in (
     scene_app.stereo,
     scene_app.figure,
     effect_app.effect,
+    evaluate_app.evaluate,
+    evaluate_app.check,
 ):
     app.add_command(command)

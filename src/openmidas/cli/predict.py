@@ -33,6 +33,8 @@ ENDINGS = {
     "exr": "_depth.exr",
     "heatmap": "_heatmap.png",
 }
+# what other commands make of a picture beside it: no picture to predict
+OTHER_ENDINGS = ("_check.png", "_views.png", "_reach.png")
 _ORDER = {"inverse_depth": "near is high, far is low", "depth": "near is low, far is high"}
 _UNITS = {
     ("inverse_depth", "metric"): "inverse depth in 1/metres",
@@ -87,7 +89,7 @@ def predict_all(request: Request, started: float) -> bool:
     started: `time.perf_counter()` when the command began. Raises click.UsageError for unknown names.
     """
     _check_names(request)
-    inputs = find_pictures(request.inputs, request.recursive, tuple(ENDINGS.values()))
+    inputs = find_pictures(request.inputs, request.recursive, (*ENDINGS.values(), *OTHER_ENDINGS))
     plan = plan_outputs(inputs.pictures, request)
     _say_what_is_left_out(inputs, plan)
     failures = [str(problem) for problem in (*inputs.problems, *plan.collisions)]

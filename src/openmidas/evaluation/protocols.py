@@ -16,7 +16,26 @@ from openmidas.depth_map import ConventionError
 from openmidas.training.datasets.layouts import LAYOUTS
 
 Alignment = Literal["inverse_depth", "depth", "none"]
-Metric = Literal["WHDR", "AbsRel", "% δ>1.25", "δ<1.25", "TAE"]
+Metric = Literal[
+    "WHDR",
+    "ordinal error",
+    "AbsRel",
+    "SqRel",
+    "RMSE",
+    "RMSE log",
+    "log10",
+    "SILog",
+    "% δ>1.25",
+    "δ<1.25",
+    "δ<1.25²",
+    "δ<1.25³",
+    "boundary precision",
+    "boundary recall",
+    "boundary F1",
+    "edge accuracy",
+    "edge completeness",
+    "TAE",
+]
 
 
 @dataclass(frozen=True)
