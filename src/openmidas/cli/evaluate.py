@@ -34,6 +34,7 @@ from openmidas.evaluation.tables import Table, aligned, compare, figure_text, pr
 from openmidas.files.atomic import write_bytes
 from openmidas.files.errors import FileError
 from openmidas.models.batch import default_jobs, threads_each
+from openmidas.models.predictor import DEVICES
 
 SUMMARY = "summary.json"
 _NAMED_FAILURES = 10
@@ -51,6 +52,7 @@ class Request:
     report: Path | None
     jobs: int | None
     limit: int | None
+    device: str
 
 
 def evaluate_all(request: Request) -> bool:
@@ -60,6 +62,7 @@ def evaluate_all(request: Request) -> bool:
     cannot be loaded.
     """
     check_name("--protocol", request.protocol, tuple(PROTOCOLS))
+    check_name("--device", request.device, DEVICES)
     if request.data is None:
         raise click.UsageError("--data is needed, such as nyu=FOLDER; --list says what there is")
     if request.report is not None:
@@ -68,7 +71,7 @@ def evaluate_all(request: Request) -> bool:
     whole = [read_set(name, rules[name], folder) for name, folder in _folders(request.data, rules).items()]
     sets = whole if request.limit is None else [first(data_set, request.limit) for data_set in whole]
     at_once = request.jobs or default_jobs(sum(len(data_set.entries) for data_set in sets))
-    contestants = _contestants(request.model, threads_each(at_once))
+    contestants = _contestants(request.model, threads_each(at_once), request.device)
     with _run_folder(request.output) as folder:
         open_run(folder, request.protocol, contestants, whole)
         _measure(folder, contestants, sets, at_once)
@@ -135,20 +138,20 @@ def _folders(text: str, rules: Mapping[str, Rule]) -> dict[str, Path]:
     return folders
 
 
-def _contestants(text: str, threads: int) -> list[Contestant]:
+def _contestants(text: str, threads: int, device: str) -> list[Contestant]:
     contestants: dict[str, Contestant] = {}
     for word in (part.strip() for part in text.split(",")):
-        contestant = _contestant(word, threads)
+        contestant = _contestant(word, threads, device)
         if contestant.name in contestants:
             raise click.UsageError(f"--model has two of the name {contestant.name}: rename one")
         contestants[contestant.name] = contestant
     return list(contestants.values())
 
 
-def _contestant(word: str, threads: int) -> Contestant:
+def _contestant(word: str, threads: int, device: str) -> Contestant:
     try:
         with byte_bar(word) as show:
-            return contestant_named(word, threads, show)
+            return contestant_named(word, threads, device, show)
     except FileError:
         raise
     except ValueError as error:

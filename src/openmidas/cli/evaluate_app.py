@@ -28,6 +28,7 @@ from openmidas.cli.options import HELP, PATH, one_line_errors
     "--jobs", metavar="N", type=click.IntRange(1, 256), help="Pictures at a time.  [default: one a core]"
 )
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="Only the first N pictures of each set.")
+@click.option("--device", metavar="NAME", default="cpu", show_default=True, help="As in predict.")
 @click.option("--list", "listed", is_flag=True, help="Print protocols, sets and published figures.")
 def evaluate(listed: bool, **options: Any) -> None:
     """Measure networks on pictures with known depth, beside the published figures of the same protocol.

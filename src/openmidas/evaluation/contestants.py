@@ -40,17 +40,20 @@ class Contestant:
 
 
 def contestant_named(
-    word: str, threads: int | None = None, progress: Progress = lambda done, total: None
+    word: str,
+    threads: int | None = None,
+    device: str = "cpu",
+    progress: Progress = lambda done, total: None,
 ) -> Contestant:
     """The contestant that a word on the command line means.
 
     word: one of PRESETS; the path of an ONNX file that describes itself; `module:function`; or a folder of ready
     predictions, with `@ENCODING` behind it where the files do not say what their numbers mean.
-    threads: of a network for one picture. progress: as in `load`.
+    threads: of a network for one picture. device, progress: as in `load`.
     Raises ValueError, one line, for a word that means nothing or cannot be loaded, FileError as `load`.
     """
     if word in PRESETS or Path(word).suffix.lower() == ".onnx":
-        return _of_network(word, threads, progress)
+        return _of_network(word, threads, device, progress)
     if Path(word).is_dir():
         return _of_folder(Path(word), None)
     folder, at, encoding = word.rpartition("@")
@@ -64,13 +67,13 @@ def contestant_named(
     )
 
 
-def _of_network(word: str, threads: int | None, progress: Progress) -> Contestant:
+def _of_network(word: str, threads: int | None, device: str, progress: Progress) -> Contestant:
     identity = word
     if word not in PRESETS:
         with open_file(word) as file:
             status = os.fstat(file.fileno())
         identity = f"{Path(word).resolve()}, {status.st_size} bytes, {status.st_mtime_ns}"
-    predictor = load(word, threads=threads, progress=progress)
+    predictor = load(word, threads=threads, device=device, progress=progress)
     return Contestant(Path(word).name, identity, partial(_predicted, predictor))
 
 
