@@ -10,7 +10,7 @@ from PIL import Image
 
 from openmidas.depth_map import DepthMap
 from openmidas.files import FileError
-from openmidas.training.datasets.diode import read_diode, read_diode_indoor
+from openmidas.training.datasets.diode import read_diode, read_diode_indoor, read_diode_train
 
 
 def write(val: Path, name: str) -> None:
@@ -53,3 +53,11 @@ def test_a_picture_whose_partner_is_missing_is_listed_and_fails_when_read(tmp_pa
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"val/indoors: is not there: unpack val\.tar\.gz"):
         read_diode_indoor(tmp_path)
+
+
+def test_the_training_set_is_another_folder_beside(tmp_path: Path) -> None:
+    write(tmp_path / "val", "indoors/s/t/a")
+    for name in ("outdoors/s/t/c", "indoors/s/t/b"):
+        write(tmp_path / "train", name)
+    assert [entry.name for entry in read_diode_train(tmp_path)] == ["indoors/s/t/b", "outdoors/s/t/c"]
+    assert [entry.name for entry in read_diode(tmp_path)] == ["indoors/s/t/a"]

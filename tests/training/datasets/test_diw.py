@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from openmidas.files import FileError
-from openmidas.training.datasets.diw import read_diw
+from openmidas.training.datasets.diw import read_diw, read_diw_train
 from openmidas.training.datasets.entry import OrdinalPairs
 
 
@@ -76,3 +76,14 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     write(tmp_path, "./DIW_test/a.thumb", "1,1,2,2,>,9,9", "./DIW_test/b.thumb")
     with pytest.raises(FileError, match=r"DIW_test\.csv: has an odd number of lines"):
         read_diw(tmp_path)
+
+
+def test_the_training_part_has_a_list_and_a_folder_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "./DIW_test/a.thumb", "1,1,2,2,>,9,9")
+    write(tmp_path, "./DIW_train_val/b.thumb", "1,1,2,2,<,9,9", place="DIW_Annotations/DIW_train_val.csv")
+    (entry,) = read_diw_train(tmp_path)
+    assert (entry.name, entry.image) == ("DIW_train_val/b", tmp_path / "DIW_train_val/b.thumb")
+    assert entry.read_target().relation.tolist() == [1]  # type: ignore[union-attr]
+    (tmp_path / "DIW_Annotations/DIW_train_val.csv").unlink()
+    with pytest.raises(FileError, match=r"DIW_train_val\.csv: is not there: unpack .* beside DIW_train_val"):
+        read_diw_train(tmp_path)

@@ -10,7 +10,12 @@ import pytest
 
 from openmidas.depth_map import DepthMap
 from openmidas.files import FileError
-from openmidas.training.datasets.kitti import read_kitti, read_kitti_eigen
+from openmidas.training.datasets.kitti import (
+    read_kitti,
+    read_kitti_eigen,
+    read_kitti_eigen_train,
+    read_kitti_train,
+)
 
 VAL, TRAIN = "2011_09_26_drive_0002_sync", "2011_09_28_drive_0001_sync"
 CODES = np.array([[0, 256, 640], [20480, 65535, 1]], np.uint16)
@@ -100,3 +105,35 @@ def test_what_is_missing_as_a_whole_is_named(tmp_path: Path) -> None:
     write_list(tmp_path, picture(VAL, 6), "rgb_00045.jpg")
     with pytest.raises(FileError, match=r"its line 'rgb_00045\.jpg' names no KITTI picture"):
         read_kitti(tmp_path)
+
+
+def test_the_training_part_is_every_depth_of_both_colour_cameras(tmp_path: Path) -> None:
+    put_depths(tmp_path / "data_depth_annotated", "train", TRAIN, range(5, 7))
+    right = tmp_path / "data_depth_annotated/train" / TRAIN / "proj_depth/groundtruth/image_03"
+    put(right / "0000000005.png")
+    put_depths(tmp_path, "val", VAL, range(5, 7))
+    put(tmp_path / "raw" / picture(TRAIN, 5, ".jpg").replace("image_02", "image_03"), np.zeros((4, 5, 3)))
+    put(tmp_path / picture(TRAIN, 6), np.zeros((4, 5, 3)))
+    entries = read_kitti_train(tmp_path)
+    names = ["image_02/0000000005", "image_02/0000000006", "image_03/0000000005"]
+    assert [entry.name for entry in entries] == [f"{TRAIN}/{name}" for name in names]
+    assert entries[1].read_image().shape == entries[2].read_image().shape == (4, 5, 3)
+    assert entries[2].target == right / "0000000005.png"
+    target = entries[2].read_target()
+    assert isinstance(target, DepthMap)
+    np.testing.assert_array_equal(target.values, np.array(METRES, np.float32))
+    with pytest.raises(FileError, match=r"image_02/data/0000000005\.png: no such file"):
+        entries[0].read_image()
+
+
+@pytest.mark.parametrize("right", [f"2011_09_26/{VAL} 6 r", picture(VAL, 6).replace("image_02", "image_03")])
+def test_the_eigen_training_list_may_name_either_camera(right: str, tmp_path: Path) -> None:
+    put_depths(tmp_path, "val", VAL, range(5, 9))
+    depths = tmp_path / "val" / VAL / "proj_depth/groundtruth"
+    (depths / "image_02").rename(depths / "image_03")
+    put_depths(tmp_path, "train", TRAIN, range(5, 9))
+    write_list(tmp_path, f"2011_09_28/{TRAIN} 7 l", right, f"2011_09_28/{TRAIN} 0 l", name="train_files.txt")
+    entries = read_kitti_eigen_train(tmp_path)
+    names = [f"{TRAIN}/image_02/0000000007", f"{VAL}/image_03/0000000006"]
+    assert [entry.name for entry in entries] == names
+    assert "image_03/data/0000000006.png" in entries[1].image.as_posix()

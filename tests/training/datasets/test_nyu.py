@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from openmidas.depth_map import DepthMap
 from openmidas.files import FileError
-from openmidas.training.datasets.nyu import read_nyu
+from openmidas.training.datasets.nyu import read_nyu, read_nyu_train
 
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(0, 256, (6, 5, 3, 4), np.uint8)  # height, width, colour, number, as MATLAB has them
@@ -76,3 +76,12 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(FileError, match=r"needs an optional library: pip install 'openmidas\[data\]'"):
         read_nyu(tmp_path)
+
+
+def test_the_training_pictures_are_the_other_part_of_the_split(tmp_path: Path) -> None:
+    write(tmp_path, [2, 3])
+    parts = {"testNdxs": np.array([[2], [3]], float), "trainNdxs": np.array([[1], [4]], float)}
+    savemat(tmp_path / "splits.mat", parts)
+    entries = read_nyu_train(tmp_path)
+    assert [entry.name for entry in entries] == ["0001", "0004"]
+    np.testing.assert_array_equal(entries[1].read_image(), IMAGES[..., 3])

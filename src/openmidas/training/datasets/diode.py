@@ -1,4 +1,4 @@
-"""DIODE, validation: rooms and streets under a laser scanner.
+"""DIODE: rooms and streets under a laser scanner.
 
 Source: Vasiljevic et al., DIODE: A Dense Indoor and Outdoor DEpth Dataset, 2019.
 """
@@ -22,24 +22,32 @@ def read_diode(root: Path) -> list[Entry]:
     `val` itself. A picture that only has its PNG or only its depth is listed: reading what is missing raises
     FileError. FileError also where there is no picture at all.
     """
-    return _read(root, "*")
+    return _read(root, "val", "*")
 
 
 def read_diode_indoor(root: Path) -> list[Entry]:
     """The indoor pictures of the validation set; as `read_diode`."""
-    return _read(root, "indoors")
+    return _read(root, "val", "indoors")
 
 
-def _read(root: Path, part: str) -> list[Entry]:
-    val = root / "val" if (root / "val").is_dir() else root
-    stems = {path.with_suffix("") for path in val.glob(f"{part}/*/*/*.png")}
-    stems |= {path.with_name(path.name[: -len(_DEPTH)]) for path in val.glob(f"{part}/*/*/*{_DEPTH}")}
-    require(root, sorted(stems), "val/indoors", "unpack val.tar.gz of DIODE")
-    return [
-        Entry(
-            stem.relative_to(val).as_posix(),
-            stem.with_name(f"{stem.name}.png"),
-            partial(dataset_depths.read_diode, stem.with_name(stem.name + _DEPTH)),
-        )
-        for stem in sorted(stems)
-    ]
+def read_diode_train(root: Path) -> list[Entry]:
+    """All pictures of the training set, in `train` or as root itself; as `read_diode`."""
+    return _read(root, "train", "*")
+
+
+def _read(root: Path, split: str, part: str) -> list[Entry]:
+    top = root / split if (root / split).is_dir() else root
+    stems = {path.with_suffix("") for path in top.glob(f"{part}/*/*/*.png")}
+    stems |= {path.with_name(path.name[: -len(_DEPTH)]) for path in top.glob(f"{part}/*/*/*{_DEPTH}")}
+    require(root, sorted(stems), f"{split}/indoors", f"unpack {split}.tar.gz of DIODE")
+    return [_entry(top, stem) for stem in sorted(stems)]
+
+
+def _entry(top: Path, stem: Path) -> Entry:
+    target = stem.with_name(stem.name + _DEPTH)
+    return Entry(
+        stem.relative_to(top).as_posix(),
+        stem.with_name(f"{stem.name}.png"),
+        partial(dataset_depths.read_diode, target),
+        target=target,
+    )

@@ -15,7 +15,7 @@ from openmidas.files.errors import FileError, file_error
 from openmidas.training.datasets.entry import Entry, OrdinalPairs
 from openmidas.training.datasets.folders import first_existing, read_lines
 
-_LISTS = ("DIW_test.csv", "DIW_Annotations/DIW_test.csv", "DIW_Annotations_splitted/DIW_test.csv")
+_FOLDERS = (".", "DIW_Annotations", "DIW_Annotations_splitted")
 # "A > B" speaks of depth: the first point is farther.
 _RELATIONS = {">": -1, "<": 1, "=": 0}
 
@@ -25,7 +25,17 @@ def read_diw(root: Path) -> list[Entry]:
 
     root holds `DIW_test` with the pictures, and the list itself or in `DIW_Annotations`. Raises FileError.
     """
-    listing = first_existing(root, _LISTS, "unpack DIW_Annotations.tar.gz beside DIW_test")
+    return _read(root, "DIW_test")
+
+
+def read_diw_train(root: Path) -> list[Entry]:
+    """The training set, in the order of DIW_train_val.csv, with its pictures in `DIW_train_val`; as `read_diw`."""
+    return _read(root, "DIW_train_val")
+
+
+def _read(root: Path, part: str) -> list[Entry]:
+    places = [f"{folder}/{part}.csv" for folder in _FOLDERS]
+    listing = first_existing(root, places, f"unpack DIW_Annotations.tar.gz beside {part}")
     lines = read_lines(listing)
     if len(lines) % 2:
         raise file_error(listing, "has an odd number of lines, not two a picture: download it again")
@@ -33,7 +43,7 @@ def read_diw(root: Path) -> list[Entry]:
     for image, pair in zip(lines[::2], lines[1::2], strict=True):
         pairs.setdefault(image, []).append(pair)
     return [
-        Entry(_name(image), root / image, partial(_read_pairs, listing, image, found))
+        Entry(_name(image), root / image, partial(_read_pairs, listing, image, found), target=listing)
         for image, found in pairs.items()
     ]
 

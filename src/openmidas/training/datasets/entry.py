@@ -47,7 +47,7 @@ class Entry:
 
     name: unique in its set and usable as a relative file stem; what stands before its last "/" is its group.
     image: the file that holds the picture. unpack_image: for pictures inside a larger file (HDF5).
-    read_view: for sequences whose camera is known.
+    read_view: for sequences whose camera is known. target: the file that holds the truth.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Entry:
     read_target: Callable[[], Target]
     unpack_image: Callable[[], Rgb] | None = None
     read_view: Callable[[], View] | None = None
+    target: Path | None = None
 
     @property
     def group(self) -> str:

@@ -49,7 +49,12 @@ def _read_scene(root: Path, scene: str) -> list[Entry]:
     images, depths = _part(root, scene, _IMAGES), _part(root, scene, _DEPTHS)
     names = {path.name for folder in (images, depths) for path in folder.glob("*.[jJ][pP][gG]")}
     return [
-        Entry(f"{scene}/{Path(name).stem}", images / name, partial(dataset_depths.read_eth3d, depths / name))
+        Entry(
+            f"{scene}/{Path(name).stem}",
+            images / name,
+            partial(dataset_depths.read_eth3d, depths / name),
+            target=depths / name,
+        )
         for name in sorted(names)
     ]
 

@@ -33,8 +33,9 @@ def read_measured(root: Path) -> list[Entry]:
 
 
 def _entry(root: Path, name: str, set_name: str, ambiguity: Ambiguity) -> Entry:
-    target = partial(_read_target, root / f"{name}_target.npz", ambiguity)
-    return Entry(f"{set_name}/{name}", root / f"{name}.webp", target)
+    target = root / f"{name}_target.npz"
+    read_target = partial(_read_target, target, ambiguity)
+    return Entry(f"{set_name}/{name}", root / f"{name}.webp", read_target, target=target)
 
 
 def _read_target(path: Path, ambiguity: Ambiguity) -> DepthMap:

@@ -27,10 +27,19 @@ def read_nyu(root: Path) -> list[Entry]:
     root holds nyu_depth_v2_labeled.mat (2.8 GB, HDF5) and splits.mat. The target is the raw depth in metres, holes
     as the Kinect left them. Raises FileError, also when splits.mat is of another set.
     """
+    return _read(root, "testNdxs")
+
+
+def read_nyu_train(root: Path) -> list[Entry]:
+    """The training pictures of splits.mat; as `read_nyu`."""
+    return _read(root, "trainNdxs")
+
+
+def _read(root: Path, split: str) -> list[Entry]:
     labelled = first_existing(root, [f"{folder}/{_LABELLED}" for folder in _FOLDERS], "download it")
     places = [f"{folder}/splits.mat" for folder in _FOLDERS]
     splits = first_existing(root, places, "download it: it says which pictures are the test set")
-    numbers = _test_numbers(splits)
+    numbers = _numbers(splits, split)
     count = min(array_shape(labelled, key)[0] for key in ("images", "rawDepths"))
     if not numbers or min(numbers) < 1 or max(numbers) > count:
         raise file_error(
@@ -42,21 +51,22 @@ def read_nyu(root: Path) -> list[Entry]:
             labelled,
             partial(_read_depth, labelled, number),
             unpack_image=partial(_read_image, labelled, number),
+            target=labelled,
         )
         for number in numbers
     ]
 
 
-def _test_numbers(splits: Path) -> list[int]:
+def _numbers(splits: Path, split: str) -> list[int]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
         raise missing_extra(splits, "MATLAB's format", "data") from error
     with open_file(splits) as stream:
         try:
-            return [int(number) for number in loadmat(stream)["testNdxs"].ravel()]
+            return [int(number) for number in loadmat(stream)[split].ravel()]
         except Exception as error:  # damaged bytes make the reader raise anything
-            raise file_error(splits, f"has no testNdxs ({error}): download it again") from error
+            raise file_error(splits, f"has no {split} ({error}): download it again") from error
 
 
 # MATLAB's first axis is the fastest: rows and columns come swapped.

@@ -42,6 +42,7 @@ def read_sintel(root: Path) -> list[Entry]:
             final / f"{name}.png",
             partial(read_depth, depth / f"{name}.dpt"),
             read_view=partial(read_camera, cameras / f"{name}.cam") if cameras.is_dir() else None,
+            target=depth / f"{name}.dpt",
         )
         for name in sorted(names)
     ]

@@ -6,8 +6,6 @@ of Moving People by Watching Frozen People, CVPR 2019 (the part with people, one
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from openmidas.files.images import Rgb
 from openmidas.training.datasets.entry import Entry
 from openmidas.training.datasets.folders import read_lines, require
 from openmidas.training.datasets.hdf5 import read_array
+from openmidas.training.datasets.timestamps import associated
 
 LARGEST_DIFFERENCE_S = 0.02
 
@@ -44,7 +43,11 @@ def read_tum(root: Path) -> list[Entry]:
 def _packed_entry(path: Path) -> Entry:
     name = path.name.removesuffix(".h5").removesuffix(".jpg")
     return Entry(
-        name, path, partial(_read_packed_depth, path), unpack_image=partial(_read_packed_image, path)
+        name,
+        path,
+        partial(_read_packed_depth, path),
+        unpack_image=partial(_read_packed_image, path),
+        target=path,
     )
 
 
@@ -66,8 +69,13 @@ def _read_packed_depth(path: Path) -> DepthMap:
 def _read_sequence(folder: Path) -> list[Entry]:
     images, depths = _stamped(folder / "rgb.txt"), _stamped(folder / "depth.txt")
     return [
-        Entry(f"{folder.name}/{Path(image).stem}", folder / image, partial(_read_depth, folder / depth))
-        for image, depth in _associated(images, depths)
+        Entry(
+            f"{folder.name}/{Path(image).stem}",
+            folder / image,
+            partial(_read_depth, folder / depth),
+            target=folder / depth,
+        )
+        for image, depth in associated(images, depths, LARGEST_DIFFERENCE_S)
     ]
 
 
@@ -82,25 +90,3 @@ def _stamped(listing: Path) -> list[tuple[float, str]]:
         return sorted((float(time), file) for time, file in lines)
     except ValueError as error:
         raise file_error(listing, "has lines other than a time and a file: download it again") from error
-
-
-def _associated(
-    images: Sequence[tuple[float, str]], depths: Sequence[tuple[float, str]]
-) -> list[tuple[str, str]]:
-    """Pairs that are nearest in time first, each file in one pair only, by the pictures' time."""
-    times = [time for time, _ in depths]
-    candidates = [
-        (abs(times[j] - time), i, j)
-        for i, (time, _) in enumerate(images)
-        for j in range(
-            bisect.bisect_left(times, time - LARGEST_DIFFERENCE_S),
-            bisect.bisect_right(times, time + LARGEST_DIFFERENCE_S),
-        )
-    ]
-    partner: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, i, j in sorted(candidates):
-        if i not in partner and j not in taken:
-            partner[i] = j
-            taken.add(j)
-    return [(images[i][1], depths[partner[i]][1]) for i in sorted(partner)]

@@ -1,0 +1,199 @@
+"""The sets for training whose pictures and targets are files beside each other: where they lie, what they mean."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from openmidas.depth_map import DepthMap
+from openmidas.encoding import encoding_named
+from openmidas.files.depths import read_depth
+from openmidas.files.errors import file_error
+from openmidas.training.datasets.entry import OrdinalPairs, Target
+from openmidas.training.datasets.hdf5 import read_array
+from openmidas.training.datasets.places import PairedSet, Places, Template
+from openmidas.training.datasets.valid_pixels import only_valid
+
+ORDINAL_PAIRS = 256
+MEGADEPTH_NEARER, MEGADEPTH_FARTHER = -1, -2
+HYPERSIM_FOV_DEG = 60.0
+VKITTI_SKY_M = 655.35
+
+# Whatever stands here as metres or as disparity, its holes are 0, NaN or no positive number: encodings know that.
+_read_metres = partial(read_depth, encoding=encoding_named("metres"))
+_read_millimetres = partial(read_depth, encoding=encoding_named("millimetres"))
+_read_scaled_depth = partial(read_depth, encoding=encoding_named("scale-invariant-depth"))
+_read_scaled_disparity = partial(read_depth, encoding=encoding_named("scale-invariant-inverse-depth"))
+_read_disparity = partial(read_depth, encoding=encoding_named("affine-invariant-inverse-depth"))
+_read_near_dark = partial(read_depth, encoding=encoding_named("near-dark"))
+
+
+def read_hrwsi_target(path: Path) -> DepthMap:
+    """Disparity of any scale and shift, 0 to 255, valid where valid_masks/NAME.png is not black."""
+    disparity = read_depth(path, encoding_named("near-white"))
+    return only_valid(disparity, path.parents[1] / "valid_masks" / path.name)
+
+
+def read_megadepth_target(path: Path) -> Target:
+    """Depth up to scale, 0 where there is none; or, in files with negative numbers, pairs of two regions' points."""
+    depth = read_array(path, "depth")
+    if depth.ndim != 2 or depth.size == 0:
+        raise file_error(path, "holds no depth of one picture (height, width): download it again")
+    if depth.min() < 0:
+        return _ordinal_pairs(path, depth)
+    return DepthMap.from_values(depth, "depth", "scale_invariant", np.isfinite(depth) & (depth > 0))
+
+
+def read_hypersim_target(path: Path) -> DepthMap:
+    """Depth in metres from the length of each pixel's ray: 60° across the width, square pixels. Holes are NaN."""
+    distance = read_array(path, "dataset")
+    if distance.ndim != 2 or distance.size == 0:
+        raise file_error(path, "holds no distances of one picture (height, width): download it again")
+    depth = planar_depth(distance, HYPERSIM_FOV_DEG)
+    return DepthMap.from_values(depth, "depth", "metric", np.isfinite(depth) & (depth > 0))
+
+
+def read_vkitti_target(path: Path) -> DepthMap:
+    """Depth in metres from centimetres; the largest number, 655.35 m, is the sky."""
+    depth = read_depth(path, encoding_named("centimetres"))
+    sky = depth.values >= np.float32(VKITTI_SKY_M)
+    return DepthMap(
+        np.where(sky, np.float32(np.inf), depth.values), depth.valid, depth.quantity, depth.ambiguity
+    )
+
+
+def planar_depth(distance: Float[np.ndarray, "h w"], fov_deg: float) -> Float[np.ndarray, "h w"]:
+    """Depth along the optical axis of points at these distances from the camera; fov_deg spans the width."""
+    height, width = distance.shape
+    focal_px = width / 2 / np.tan(np.radians(fov_deg / 2))
+    x, y = ((np.arange(n) + 0.5 - n / 2) / focal_px for n in (width, height))
+    return np.asarray(distance / np.sqrt(1 + x**2 + y[:, None] ** 2), np.float32)
+
+
+def _ordinal_pairs(path: Path, regions: np.ndarray) -> OrdinalPairs:
+    """Points of the nearer region, each with one of the farther; the same ones each time."""
+    nearer, farther = (np.argwhere(regions == mark) for mark in (MEGADEPTH_NEARER, MEGADEPTH_FARTHER))
+    if not (len(nearer) and len(farther)):
+        raise file_error(path, "has negative numbers, but not both regions (-1 and -2): leave it out")
+    rng = np.random.default_rng(0)
+    first, second = (points[rng.integers(len(points), size=ORDINAL_PAIRS)] for points in (nearer, farther))
+    height, width = regions.shape
+    return OrdinalPairs(first, second, np.ones(ORDINAL_PAIRS, int), (height, width))
+
+
+def _places(image: str, target: str) -> Places:
+    return Places(Template(image), Template(target))
+
+
+# Xian et al., Monocular Relative Depth Perception with Web Stereo Data Supervision, CVPR 2018. Near is dark; 255 is
+# the sky. That the numbers are disparity, not depth, is what MiDaS's authors took them for.
+REDWEB = PairedSet(
+    (_places("Imgs/{name}.jpg", "RDs/{name}.png"),),
+    _read_near_dark,
+    "unpack ReDWeb_V1",
+)
+
+# Xian et al., Structure-Guided Ranking Loss for Single Image Depth Prediction, CVPR 2020.
+HRWSI = PairedSet(
+    (_places("{split:train}/imgs/{name}.jpg", "{split:train}/gts/{name}.png"),),
+    read_hrwsi_target,
+    "unpack HR-WSI.zip",
+)
+
+# Wang et al., Web Stereo Video Supervision for Depth Prediction from Dynamic Scenes, 3DV 2019. Published are addresses
+# and times of videos: where frames and disparities lie is our choice.
+WSVD = PairedSet(
+    (_places("{video}/left/{name}.{suffix:png|jpg}", "{video}/disparity/{name}.pfm"),),
+    _read_disparity,
+    "put the left frames there, and the disparities you computed into VIDEO/disparity",
+)
+
+# Wang et al., IRS: A Large Naturalistic Indoor Robotics Stereo Dataset, ICME 2021. Disparity in pixels of a rendered
+# pair, without shift; most of the set has 0.1 m between the cameras, not all, so that it is no metre.
+IRS = PairedSet(
+    (
+        _places(
+            "{place:Home|Office|Restaurant|Store}/{scene}/l_{name:[0-9]+}.png",
+            "{place:Home|Office|Restaurant|Store}/{scene}/d_{name:[0-9]+}.exr",
+        ),
+    ),
+    _read_scaled_disparity,
+    "unpack the archives Home, Office, Restaurant and Store of IRS",
+)
+
+# Cho et al., DIML/CVL RGB-D Dataset: 2M RGB-D Images of Natural Indoor and Outdoor Scenes, 2021. The sample release,
+# then the full one.
+DIML_INDOOR = PairedSet(
+    (
+        _places(
+            "{split:train|test}/{size:HR|LR}/{scene}/color/{name}_c.png",
+            "{split:train|test}/{size:HR|LR}/{scene}/depth_filled/{name}_depth_filled.png",
+        ),
+        _places("{scene}/col/{name}_c.png", "{scene}/up_png/{name}_ud.png"),
+    ),
+    _read_millimetres,
+    "unpack the indoor archives of DIML/CVL RGB-D",
+)
+
+# Li and Snavely, MegaDepth: Learning Single-View Depth Prediction from Internet Photos, CVPR 2018.
+MEGADEPTH = PairedSet(
+    (
+        _places(
+            "{place:[0-9]+}/{part:dense[0-9]+}/imgs/{name}.{suffix:jpg|JPG|png}",
+            "{place:[0-9]+}/{part:dense[0-9]+}/depths/{name}.h5",
+        ),
+    ),
+    read_megadepth_target,
+    "unpack MegaDepth_v1.tar.gz",
+)
+
+# Yao et al., BlendedMVS: A Large-scale Dataset for Generalized Multi-view Stereo Networks, CVPR 2020.
+BLENDEDMVS = PairedSet(
+    (
+        _places(
+            "{scene}/blended_images/{name:[0-9]+}.jpg",
+            "{scene}/rendered_depth_maps/{name:[0-9]+}.pfm",
+        ),
+    ),
+    _read_scaled_depth,
+    "unpack BlendedMVS.zip",
+)
+
+# Wang et al., TartanAir: A Dataset to Push the Limits of Visual SLAM, IROS 2020.
+TARTANAIR = PairedSet(
+    (
+        _places(
+            "{world}/{level:Easy|Hard}/{path}/image_left/{name:[0-9]+}_left.png",
+            "{world}/{level:Easy|Hard}/{path}/depth_left/{name:[0-9]+}_left_depth.npy",
+        ),
+    ),
+    _read_metres,
+    "unpack image_left.zip and depth_left.zip of a world",
+)
+
+# Roberts et al., Hypersim: A Photorealistic Synthetic Dataset for Holistic Indoor Scene Understanding, ICCV 2021.
+HYPERSIM = PairedSet(
+    (
+        _places(
+            "{scene:ai_[0-9_]+}/images/scene_{camera}_final_preview/{name}.tonemap.jpg",
+            "{scene:ai_[0-9_]+}/images/scene_{camera}_geometry_hdf5/{name}.depth_meters.hdf5",
+        ),
+    ),
+    read_hypersim_target,
+    "unpack a scene's archive, such as ai_001_001.zip",
+)
+
+# Cabon et al., Virtual KITTI 2, 2020.
+VKITTI2 = PairedSet(
+    (
+        _places(
+            "{scene:Scene[0-9]+}/{variation}/frames/rgb/{camera}/rgb_{name}.jpg",
+            "{scene:Scene[0-9]+}/{variation}/frames/depth/{camera}/depth_{name}.png",
+        ),
+    ),
+    read_vkitti_target,
+    "unpack vkitti_2.0.3_rgb.tar and vkitti_2.0.3_depth.tar",
+)

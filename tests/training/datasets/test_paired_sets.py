@@ -1,0 +1,194 @@
+"""Sets of pictures with a file each for the target: on miniatures of what their archives unpack to."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from miniatures import (
+    MINIATURES,
+    Miniature,
+    depth_of,
+    put,
+    write_gray,
+    write_gray16,
+    write_hdf5,
+    write_picture,
+)
+
+from openmidas.files import FileError
+from openmidas.training.datasets.entry import Entry, OrdinalPairs
+from openmidas.training.datasets.layouts import LAYOUTS
+from openmidas.training.datasets.paired_sets import ORDINAL_PAIRS, planar_depth
+
+each = pytest.mark.parametrize("miniature", MINIATURES, ids=lambda miniature: miniature.layout)
+
+
+def read(layout: str, root: Path) -> list[Entry]:
+    return LAYOUTS[layout].read(root)
+
+
+@each
+def test_pictures_come_by_name_with_the_numbers_that_they_mean(miniature: Miniature, tmp_path: Path) -> None:
+    miniature.write_to(tmp_path)
+    entries = read(miniature.layout, tmp_path)
+    assert tuple(entry.name for entry in entries) == miniature.names
+    assert [entry.image for entry in entries] == [tmp_path / place for place in miniature.images]
+    assert [entry.target for entry in entries] == [tmp_path / place for place in miniature.targets]
+    for entry in entries:
+        assert entry.read_image().shape == (*np.shape(miniature.stored), 3)
+        target = depth_of(entry)
+        assert f"{target.ambiguity} {target.quantity}" == miniature.meaning
+        np.testing.assert_allclose(target.values, miniature.values, rtol=1e-6)
+
+
+@each
+def test_the_root_may_be_any_folder_above_or_below(miniature: Miniature, tmp_path: Path) -> None:
+    miniature.write_to(tmp_path / "disk" / "sets")
+    assert tuple(entry.name for entry in read(miniature.layout, tmp_path)) == miniature.names
+    below = (tmp_path / "disk" / "sets" / miniature.images[0]).parent.parent
+    assert read(miniature.layout, below)[0].name == miniature.names[0]
+
+
+@each
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_missing_picture_or_target_is_listed_and_named_when_read(
+    which: int, miniature: Miniature, tmp_path: Path
+) -> None:
+    miniature.write_to(tmp_path)
+    target, image = (tmp_path / places[which] for places in (miniature.targets, miniature.images))
+    target.unlink()
+    entry = read(miniature.layout, tmp_path)[which]
+    assert (entry.name, entry.image, entry.target) == (miniature.names[which], image, target)
+    with pytest.raises(FileError, match=rf"{target.name}: no such file"):
+        entry.read_target()
+    miniature.write_to(tmp_path)
+    image.unlink()
+    entry = read(miniature.layout, tmp_path)[which]
+    assert (entry.name, entry.image.with_suffix(""), entry.target) == (
+        miniature.names[which],
+        image.with_suffix(""),
+        target,
+    )
+    with pytest.raises(FileError, match=rf"{image.stem}\.\w+: no such file"):
+        entry.read_image()
+
+
+@each
+def test_a_damaged_target_is_named_and_spoils_nothing_else(miniature: Miniature, tmp_path: Path) -> None:
+    miniature.write_to(tmp_path)
+    path = tmp_path / miniature.targets[0]
+    path.write_bytes(path.read_bytes()[:20])
+    damaged, whole = read(miniature.layout, tmp_path)
+    with pytest.raises(FileError, match=rf"{path.name}: "):
+        damaged.read_target()
+    assert depth_of(whole).valid.any()
+
+
+@each
+def test_listing_opens_no_file(miniature: Miniature, tmp_path: Path) -> None:
+    for place in (*miniature.images, *miniature.targets):
+        put(tmp_path / place, b"")
+    assert len(read(miniature.layout, tmp_path)) == 2
+
+
+def test_a_picture_that_two_archives_hold_counts_once(tmp_path: Path) -> None:
+    for copy in ("first", "second"):
+        write_picture(tmp_path / copy / "Imgs/a.jpg")
+        write_gray(tmp_path / copy / "RDs/a.png", [[0]])
+    (entry,) = read("redweb", tmp_path)
+    assert (entry.image, entry.target) == (tmp_path / "first/Imgs/a.jpg", tmp_path / "first/RDs/a.png")
+
+
+def test_folders_may_be_links_even_back_to_where_they_are(tmp_path: Path) -> None:
+    write_picture(tmp_path / "disk/Imgs/a.jpg")
+    write_gray(tmp_path / "disk/RDs/a.png", [[0]])
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "ReDWeb_V1").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/again").symlink_to(tmp_path / "disk")
+    assert [entry.name for entry in read("redweb", root)] == ["a"]
+
+
+def write_hrwsi(root: Path, name: str, split: str = "train") -> None:
+    write_picture(root / split / "imgs" / f"{name}.jpg")
+    write_gray(root / split / "gts" / f"{name}.png", [[255, 51, 0], [102, 7, 0]])
+    write_gray(root / split / "valid_masks" / f"{name}.png", [[255, 255, 255], [255, 0, 0]])
+
+
+def test_hrwsi_is_disparity_where_its_masks_are_not_black(tmp_path: Path) -> None:
+    for name in "ba":
+        write_hrwsi(tmp_path / "HR-WSI", name)
+    write_hrwsi(tmp_path / "HR-WSI", "held_out", "val")
+    entries = read("hrwsi", tmp_path)
+    assert [entry.name for entry in entries] == ["train/a", "train/b"]
+    target = depth_of(entries[0])
+    assert (target.quantity, target.ambiguity) == ("inverse_depth", "affine_invariant")
+    expected = [[1, 0.2, 0], [0.4, np.nan, np.nan]]
+    np.testing.assert_array_equal(target.values, np.array(expected, np.float32))
+    (tmp_path / "HR-WSI/train/valid_masks/a.png").unlink()
+    with pytest.raises(FileError, match=r"valid_masks/a\.png: no such file"):
+        entries[0].read_target()
+    write_gray(tmp_path / "HR-WSI/train/valid_masks/a.png", [[255]])
+    with pytest.raises(FileError, match=r"valid_masks/a\.png: has 1×1 pixels, its target 2×3"):
+        entries[0].read_target()
+
+
+def test_the_full_release_of_diml_has_other_names_of_folders(tmp_path: Path) -> None:
+    write_picture(tmp_path / "indoor/4. Office/col/in_k_1_c.png")
+    write_gray16(tmp_path / "indoor/4. Office/up_png/in_k_1_ud.png", [[2000]])
+    (entry,) = read("diml_indoor", tmp_path)
+    assert entry.name == "4. Office/in_k_1"
+    assert depth_of(entry).values.tolist() == [[2]]
+
+
+def test_negative_megadepth_files_are_pairs_of_two_regions(tmp_path: Path) -> None:
+    write_picture(tmp_path / "0000/dense0/imgs/a.jpg", (2, 4))
+    write = write_hdf5("depth")
+    regions = np.array([[-1, -1, 0, 0], [-2, -2, -2, 0]], np.float32)
+    write(tmp_path / "0000/dense0/depths/a.h5", regions)  # type: ignore[arg-type]
+    (entry,) = read("megadepth", tmp_path)
+    pairs = entry.read_target()
+    assert isinstance(pairs, OrdinalPairs)
+    assert (pairs.shape, len(pairs.relation), set(pairs.relation)) == ((2, 4), ORDINAL_PAIRS, {1})
+    assert set(regions[tuple(pairs.first.T)]) == {-1}
+    assert set(regions[tuple(pairs.second.T)]) == {-2}
+    assert len({tuple(point) for point in pairs.first}) == 2
+    again = entry.read_target()
+    assert isinstance(again, OrdinalPairs)
+    np.testing.assert_array_equal(pairs.first, again.first)
+    write(tmp_path / "0000/dense0/depths/a.h5", [[-1, 0]])
+    with pytest.raises(FileError, match=r"a\.h5: has negative numbers, but not both regions"):
+        entry.read_target()
+
+
+def test_distances_to_a_wall_become_one_depth() -> None:
+    height, width, focal_px = 6, 8, 4 / np.tan(np.radians(30))
+    x, y = np.meshgrid(np.arange(width) - 3.5, np.arange(height) - 2.5)
+    distance = 5 * np.sqrt(1 + (x / focal_px) ** 2 + (y / focal_px) ** 2)
+    np.testing.assert_allclose(planar_depth(distance, 60), np.full((height, width), 5), rtol=1e-6)
+
+
+def test_the_focal_length_of_hypersim_is_the_published_one() -> None:
+    # 1024 pixels across 60° are 886.81 pixels of focal length
+    distance = np.ones((1, 1024))
+    slope = np.sqrt(1 / planar_depth(distance, 60)[0, -1] ** 2 - 1)
+    assert 511.5 / slope == pytest.approx(886.81, abs=0.01)
+
+
+def test_blended_pictures_with_masks_are_not_pictures_of_the_set(tmp_path: Path) -> None:
+    for name in ("00000000.jpg", "00000000_masked.jpg"):
+        write_picture(tmp_path / "5a0271/blended_images" / name)
+    assert [entry.name for entry in read("blendedmvs", tmp_path)] == ["5a0271/00000000"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_empty_folder_and_none_are_one_line_that_says_what_to_do(layout: str, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"is not there: \w+") as empty:
+        read(layout, tmp_path)
+    assert "\n" not in str(empty.value)
+    with pytest.raises(FileError, match=r"nowhere: no such folder"):
+        read(layout, tmp_path / "nowhere")
+    shutil.rmtree(tmp_path)
