@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openmidas.training.augment import Sample, paste_shapes, recolour, warp
+from openmidas.training.annotations import Sample
+from openmidas.training.augment import paste_shapes, recolour, warp
+from openmidas.training.datasets.entry import OrdinalPairs
 
 
 def ramp_sample(height: int = 60, width: int = 90) -> Sample:
@@ -24,6 +26,11 @@ def test_warp_moves_picture_and_target_alike(size: tuple[int, int]) -> None:
         assert out.target.shape == out.valid.shape == size
         # the picture is rounded and may be smoothed: a fold in the mirrored corner is worth a few steps
         assert np.mean(np.abs(out.image[..., 0] - out.target)) < 1.5
+
+
+def test_about_half_of_all_pictures_are_mirrored() -> None:
+    outputs = [warp(ramp_sample(), (32, 32), np.random.default_rng(seed)).target for seed in range(60)]
+    assert 15 < sum(int(out[16, 0] > out[16, -1]) for out in outputs) < 45
 
 
 def test_warp_puts_nothing_between_two_surfaces() -> None:
@@ -58,6 +65,61 @@ def test_pasted_shapes_are_nearer_than_what_they_cover() -> None:
         untouched = ~moved & (np.abs(out.image.astype(int) - sample.image).max(axis=2) == 0)
         assert (moved | untouched).mean() > 0.9
     assert changed > 500
+
+
+def test_pairs_still_point_at_what_they_pointed_at() -> None:
+    """A chessboard whose fields say their own number: each pair's points are in the middle of their fields."""
+    fields = np.arange(24, dtype=np.float32).reshape(4, 6)
+    target = fields.repeat(15, axis=0).repeat(15, axis=1)
+    numbers = np.random.default_rng(0).integers(0, 24, (200, 2))
+    first, second = (np.stack(np.divmod(n, 6), axis=1) * 15 + 7 for n in numbers.T)
+    pairs = OrdinalPairs(first, second, np.sign(numbers[:, 0] - numbers[:, 1]), target.shape)
+    sample = Sample(ramp_sample().image, target, target >= 0, pairs=pairs)
+    kept = 0
+    for seed in range(20):
+        out = warp(sample, (64, 64), np.random.default_rng(seed))
+        assert out.pairs is not None
+        at_first, at_second = out.target[tuple(out.pairs.first.T)], out.target[tuple(out.pairs.second.T)]
+        np.testing.assert_array_equal(np.sign(at_first - at_second), out.pairs.relation)
+        assert out.pairs.shape == (64, 64)
+        kept += len(out.pairs.relation)
+    assert 500 < kept < 3900  # crops lose some
+
+
+def test_shapes_leave_sparse_truth_as_sparse_as_it_was() -> None:
+    sample = ramp_sample()
+    valid = np.random.default_rng(0).random(sample.valid.shape) < 0.1
+    sparse = Sample(sample.image, np.where(valid, sample.target, np.nan), valid)
+    changed = 0
+    for seed in range(20):
+        out = paste_shapes(sparse, sample.image, np.random.default_rng(seed))
+        np.testing.assert_array_equal(out.valid, valid)
+        changed += int((out.target[valid] != sparse.target[valid]).sum())
+    assert changed > 200
+
+
+def test_shapes_take_the_pairs_that_they_cover_along() -> None:
+    sample = ramp_sample()
+    points = np.argwhere(sample.valid)
+    pairs = OrdinalPairs(points, points[::-1], np.ones(len(points), np.int64), (60, 90))
+    sample = Sample(sample.image, sample.target, sample.valid, "metric", pairs)
+    for seed in range(20):
+        out = paste_shapes(sample, np.full((8, 8, 3), 7, np.uint8), np.random.default_rng(seed))
+        assert out.pairs is not None
+        assert 0 < len(out.pairs.relation) < len(points)
+        for end in (out.pairs.first, out.pairs.second):
+            np.testing.assert_array_equal(out.image[tuple(end.T)], sample.image[tuple(end.T)])
+        assert out.ambiguity == "metric"
+
+
+def test_no_shape_falls_where_no_depth_is_known() -> None:
+    sample = ramp_sample()
+    pairs = OrdinalPairs(np.array([[1, 2]]), np.array([[3, 4]]), np.array([1]), (60, 90))
+    ordinal = Sample(sample.image, np.zeros((60, 90)), np.zeros((60, 90), bool), pairs=pairs)
+    out = paste_shapes(ordinal, sample.image, np.random.default_rng(0))
+    np.testing.assert_array_equal(out.image, ordinal.image)
+    assert out.pairs is not None
+    assert out.pairs.first.tolist() == [[1, 2]]
 
 
 def test_recolour_keeps_the_shape_and_the_range() -> None:

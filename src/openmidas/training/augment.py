@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy.random import Generator
 
+from openmidas.training.annotations import Sample, move
+from openmidas.training.datasets.entry import OrdinalPairs
+
 MAX_ROTATION_DEG = 6.0
 MIN_CROP = 0.45  # of the largest crop's side
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One training picture: RGB, inverse depth (any scale and shift) and where that is known."""
-
-    image: UInt8[np.ndarray, "h w 3"]
-    target: Float[np.ndarray, "h w"]
-    valid: Bool[np.ndarray, "h w"]
-
-
 def warp(sample: Sample, size: tuple[int, int], rng: Generator) -> Sample:
-    """A random crop, stretched a little, sometimes turned and mirrored, at `size` (height, width).
+    """A random crop, stretched a little, sometimes turned and mirrored, at `size` (height, width); see `move`.
 
-    The crop never leaves the picture but for the corners of a turned one, which are mirrored in. Depths are taken,
-    never mixed: between two surfaces lies none.
+    The crop never leaves the picture but for the corners of a turned one, which are mirrored in.
     """
-    matrix = _crop_matrix(sample.image.shape[:2], size, rng)
-
-    def warped(a: np.ndarray, interpolation: int) -> np.ndarray:
-        flags = interpolation | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(a, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT))
-
-    return Sample(
-        warped(_prefilter(sample.image, matrix), cv2.INTER_LINEAR),
-        warped(sample.target.astype(np.float32, copy=False), cv2.INTER_NEAREST),
-        warped(sample.valid.astype(np.uint8), cv2.INTER_NEAREST).astype(bool),
-    )
+    return move(sample, _random_crop(sample.image.shape[:2], size, rng), size)
 
 
-def _crop_matrix(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) -> Float[np.ndarray, "2 3"]:
-    """Output pixel -> source pixel."""
+def _random_crop(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) -> Float[np.ndarray, "2 3"]:
+    """From points of the new picture to those of the old."""
     (h, w), (height, width) = shape, size
     aspect = width / height * np.exp(rng.uniform(-0.2, 0.2))
     crop_w = min(w, h * aspect) * rng.uniform(MIN_CROP, 1.0) ** 0.7
@@ -52,39 +35,38 @@ def _crop_matrix(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) 
     mirror = -1.0 if rng.random() < 0.5 else 1.0
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([mirror * crop_w / width, crop_h / height])
-    offset = centre - linear @ np.array([width, height]) / 2
-    # pixel centres stand at half integers, cv2 counts them as integers
-    return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
-
-
-def _prefilter(
-    image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    return image if scale <= 1.2 else cv2.GaussianBlur(image, (0, 0), 0.4 * scale)
+    return np.column_stack([linear, centre - linear @ np.array([width, height]) / 2])
 
 
 def paste_shapes(sample: Sample, texture: UInt8[np.ndarray, "h w 3"], rng: Generator) -> Sample:
     """Lay one to three textured flat shapes in front of the scene: exact edges on real backgrounds.
 
-    Each is nearer than everything it covers, and flat or slanted; the picture's edge is soft by one pixel.
+    Each is nearer than everything it covers, as far as that is known, and flat or slanted; the picture's edge is
+    soft by one pixel. Sparse truth stays sparse: a shape's depth is told where the scene's was, lest shapes outnumber
+    the dots of a laser. Shapes fall only where some depth is known; pairs with a covered point are dropped.
     """
-    image, target, valid = sample.image.astype(np.float32), sample.target.copy(), sample.valid.copy()
+    image, target, valid = sample.image.astype(np.float32), sample.target.copy(), sample.valid
     height, width = target.shape
     texture = cv2.resize(texture, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    spread = float(np.std(target[valid])) if valid.any() else 1.0
+    spread = float(np.std(target[valid], dtype=np.float64)) if valid.any() else 1.0
+    hidden = np.zeros_like(valid)
     for _ in range(rng.integers(1, 4)):
         cover = _random_shape((height, width), rng)
-        covered = (cover > 0.5) & valid
-        if not covered.any():
+        y, x = np.nonzero((cover > 0.5) & valid)
+        if not y.size:
             continue
         image += cover[..., None] * (_random_surface(texture, rng) - image)
-        near = float(np.max(target[covered])) + spread * rng.uniform(0.15, 1.5)
-        y, x = np.nonzero(cover > 0.5)
+        hidden |= cover > 0
+        near = float(np.max(target[y, x])) + spread * rng.uniform(0.15, 1.5)
         slant = rng.normal(0, 0.3, 2) * spread
         target[y, x] = near + slant[0] * (y / height - 0.5) + slant[1] * (x / width - 0.5)
-        valid[y, x] = True
-    return Sample(image.clip(0, 255).astype(np.uint8), target, valid)
+    pairs = None if sample.pairs is None else _in_sight(sample.pairs, hidden)
+    return replace(sample, image=image.clip(0, 255).astype(np.uint8), target=target, pairs=pairs)
+
+
+def _in_sight(pairs: OrdinalPairs, hidden: Bool[np.ndarray, "h w"]) -> OrdinalPairs:
+    kept = ~(hidden[tuple(pairs.first.T)] | hidden[tuple(pairs.second.T)])
+    return OrdinalPairs(pairs.first[kept], pairs.second[kept], pairs.relation[kept], pairs.shape)
 
 
 def _random_surface(texture: Float[np.ndarray, "h w 3"], rng: Generator) -> Float[np.ndarray, "h w 3"]:
