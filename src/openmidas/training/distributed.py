@@ -1,0 +1,63 @@
+"""Several processes that train one network: who is who, and the mean of their gradients."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which of how many this one is; number 0 writes, and measures."""
+
+    number: int
+    count: int
+
+
+ALONE = Processes(0, 1)
+_BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
+
+
+@contextlib.contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """Within the block this process works with the others that torchrun started; without torchrun it is alone."""
+    if "WORLD_SIZE" not in os.environ:
+        yield ALONE
+        return
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group(_BACKENDS[device])
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Every gradient becomes its mean over the processes; one process alone keeps its own.
+
+    One tensor after the other: no second copy of all gradients is ever held.
+    """
+    if not distributed.is_initialized():
+        return
+    for parameter in parameters:
+        if parameter.grad is not None:
+            average(parameter.grad)
+
+
+def average(values: torch.Tensor) -> None:
+    """The mean over the processes, in place."""
+    if distributed.is_initialized():
+        distributed.all_reduce(values)
+        values /= distributed.get_world_size()
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here."""
+    if distributed.is_initialized():
+        distributed.barrier()
