@@ -15,9 +15,8 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import UInt8
 
-from openmidas.training.synthetic import render
+from openmidas.training.synthetic import SHARES, render
 
-_SHARES = {"room": 0.35, "street": 0.25, "tabletop": 0.15, "clutter": 0.15, "landscape": 0.10}
 _SIZES = ((240, 320), (240, 320), (180, 320), (320, 240), (320, 240), (320, 320))
 _STREET_SIZES = (*_SIZES, (128, 320), (128, 320), (128, 320))
 _PHOTOS_A_SCENE = 10
@@ -39,7 +38,7 @@ def render_file(batch: Batch, number: int) -> Path:
     if picture_path.exists() and depth_path.exists():
         return picture_path
     rng = np.random.default_rng([batch.seed, number])
-    family = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
+    family = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     sizes = _STREET_SIZES if family == "street" else _SIZES
     photos = rng.choice(len(batch.photos), min(_PHOTOS_A_SCENE, len(batch.photos)), replace=False)
     size = sizes[rng.integers(len(sizes))]
@@ -75,7 +74,7 @@ def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m openmidas.training.synthetic", description=__doc__)
     parser.add_argument("out_dir", type=Path)
-    parser.add_argument("--textures", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--textures", type=Path, help="folder of photographs; without, pictures are made up")
     parser.add_argument("--count", type=int, default=1000, help="scenes in all, those already there included")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
@@ -85,10 +84,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Render numbered scenes into a folder; those already there are kept."""
     arguments = _arguments(argv)
-    suffixes = {".jpg", ".jpeg", ".png", ".webp"}
-    photos = tuple(sorted(p for p in arguments.textures.iterdir() if p.suffix.lower() in suffixes))
-    if not photos:
-        raise SystemExit(f"{arguments.textures}: no photographs in this folder")
+    photos = _photographs(arguments.textures) if arguments.textures else ()
     arguments.out_dir.mkdir(parents=True, exist_ok=True)
     job = partial(render_file, Batch(arguments.out_dir, photos, arguments.seed))
     if arguments.workers == 1:
@@ -96,6 +92,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         _follow(pool.map(job, range(arguments.count), chunksize=4), arguments.count)
+
+
+def _photographs(folder: Path) -> tuple[Path, ...]:
+    suffixes = {".jpg", ".jpeg", ".png", ".webp"}
+    photos = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes))
+    if not photos:
+        raise SystemExit(f"{folder}: no photographs in this folder")
+    return photos
 
 
 def _follow(done: Iterable[Path], count: int) -> None:

@@ -5,20 +5,33 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 _SIDE = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Texture:
-    """A square picture at every half size, in one row: linear RGB, each level's first index and side."""
+class Levels:
+    """A square picture at every half size, in one row: sRGB, each level's first index and side."""
 
-    texels: Float[np.ndarray, "n 3"]
+    texels: UInt8[np.ndarray, "n 3"]
     first: Int[np.ndarray, " levels"]
     side: Int[np.ndarray, " levels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """A square sRGB picture whose side is a power of two."""
+
+    picture: UInt8[np.ndarray, "n n 3"]
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Its half sizes, made when it is first looked at: half of a scene's textures are not in view."""
+        return _halved(self.picture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,35 +49,40 @@ class Material:
 Rgb = tuple[float, float, float]
 
 
-# Linear light of every 8-bit value.
-_LINEAR: Float[np.ndarray, " 256"] = (np.arange(256, dtype=np.float32) / 255) ** np.float32(2.2)
+# Linear light of every 8-bit value, and the 8-bit value of linear light in steps of 1/65535.
+LINEAR: Float[np.ndarray, " 256"] = (np.arange(256, dtype=np.float32) / 255) ** np.float32(2.2)
+_TO_8_BIT: UInt8[np.ndarray, " 65536"]
+_TO_8_BIT = np.rint(255 * (np.arange(65536) / 65535) ** (1 / 2.2)).astype(np.uint8)
 
 
-def to_texture(picture: UInt8[np.ndarray, "n n 3"]) -> Texture:
-    """The picture with all its half sizes; its side must be a power of two."""
-    levels = [_LINEAR[picture]]
-    while len(levels[-1]) > 1:
-        rows = levels[-1][::2] + levels[-1][1::2]
-        levels.append((rows[:, ::2] + rows[:, 1::2]) / 4)
+def _halved(picture: UInt8[np.ndarray, "n n 3"]) -> Levels:
+    import cv2
+
+    levels, linear = [picture], cv2.LUT(picture, LINEAR)
+    while len(linear) > 1:
+        # the mean of each two by two, in linear light: far stripes stay as bright as near ones
+        linear = cv2.resize(linear, (len(linear) // 2,) * 2, interpolation=cv2.INTER_AREA)
+        levels.append(_TO_8_BIT.take((linear * np.float32(65535) + np.float32(0.5)).astype(np.uint16)))
     sides = np.array([len(level) for level in levels])
     first = np.concatenate([[0], np.cumsum(sides**2)[:-1]])
-    return Texture(np.concatenate([level.reshape(-1, 3) for level in levels]), first, sides)
+    return Levels(np.concatenate([level.reshape(-1, 3) for level in levels]), first, sides)
 
 
 def sample(
     texture: Texture, uv: Float[np.ndarray, "n 2"], level: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n 3"]:
-    """Bilinear colour at `uv` (1 = one tile, mirrored beyond) from the level of detail nearest to `level`."""
-    level = np.clip(np.rint(level), 0, len(texture.side) - 1).astype(np.int64)
-    first, side = texture.first[level], texture.side[level]
+    """Bilinear colour at `uv` (1 = one tile, mirrored beyond), linear light, from the nearest level of detail."""
+    levels = texture.levels
+    level = np.clip(np.rint(level), 0, len(levels.side) - 1).astype(np.int64)
+    first, side = levels.first[level], levels.side[level]
     place = np.abs((uv + 1) % 2 - 1) * (side - 1)[:, None].astype(np.float32)
     corner = np.minimum(place.astype(np.int64), np.maximum(side - 2, 0)[:, None])
     fx, fy = (place - corner).T[:, :, None].astype(np.float32)
     index = first + corner[:, 1] * side + corner[:, 0]
     step = (side > 1).astype(np.int64)
-    upper = texture.texels[index] * (1 - fx) + texture.texels[index + step] * fx
+    upper = LINEAR[levels.texels[index]] * (1 - fx) + LINEAR[levels.texels[index + step]] * fx
     index += step * side
-    lower = texture.texels[index] * (1 - fx) + texture.texels[index + step] * fx
+    lower = LINEAR[levels.texels[index]] * (1 - fx) + LINEAR[levels.texels[index + step]] * fx
     colour: np.ndarray = upper * (1 - fy) + lower * fy
     return colour
 
@@ -84,13 +102,16 @@ def noise(
     """Value noise, (side, side) float32 with mean near 0 and spread near 1, coarsest cells as `grid` says."""
     import cv2
 
-    total = np.zeros((_SIDE, _SIDE), dtype=np.float32)
+    total: np.ndarray = np.zeros(grid, np.float32)
     for octave in range(octaves):
         cells = [min(g * 2**octave, _SIDE) for g in grid]
-        coarse = rng.standard_normal(cells).astype(np.float32)
-        total += roughness**octave * cv2.resize(coarse, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
-    normal: np.ndarray = (total - total.mean()) / max(float(total.std()), 1e-6)
-    return normal.astype(np.float32)
+        # enlarged from octave to octave: most of the work is then done at the small ones
+        total = cv2.resize(total, cells[::-1], interpolation=cv2.INTER_CUBIC) if octave else total
+        total += np.float32(roughness**octave) * rng.standard_normal(cells).astype(np.float32)
+    total = cv2.resize(total, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    (mean,), (spread,) = cv2.meanStdDev(total)
+    normal: np.ndarray = (total - np.float32(mean[0])) / np.float32(max(float(spread[0]), 1e-6))
+    return normal
 
 
 def random_rgb(
@@ -102,15 +123,30 @@ def random_rgb(
 
 def coloured(rgb: Rgb, shade: np.ndarray) -> UInt8[np.ndarray, "n n 3"]:
     """A colour brightened and darkened by a map around 1."""
-    colour: np.ndarray = np.clip(np.asarray(rgb) * shade[..., None], 0, 1) * 255
-    return colour.astype(np.uint8)
+    picture = np.empty((*shade.shape, 3), np.uint8)
+    # one channel at a time, in single precision: textures are most of what a scene costs
+    single = shade.astype(np.float32)
+    for channel, level in enumerate(rgb):
+        picture[..., channel] = np.clip(single * np.float32(255 * level), 0, 255)
+    return picture
 
 
 def mixed(first: Rgb, second: Rgb, weight: np.ndarray) -> UInt8[np.ndarray, "n n 3"]:
     """The second colour over the first by a map of weights in [0, 1]."""
-    weight = np.clip(weight, 0, 1)[..., None]
-    colour: np.ndarray = np.asarray(first) * (1 - weight) + np.asarray(second) * weight
-    return (255 * colour).astype(np.uint8)
+    picture = np.empty((*weight.shape, 3), np.uint8)
+    single = np.clip(weight, 0, 1).astype(np.float32)
+    for channel, (low, high) in enumerate(zip(first, second, strict=True)):
+        picture[..., channel] = np.float32(255 * low) + np.float32(255 * (high - low)) * single
+    return picture
+
+
+def framed(
+    picture: UInt8[np.ndarray, "n n 3"], at: Bool[np.ndarray, "n n"], rgb: Rgb
+) -> UInt8[np.ndarray, "n n 3"]:
+    """The picture with one colour where `at` says."""
+    painted = picture.copy()
+    painted[at] = (np.asarray(rgb) * 255).astype(np.uint8)
+    return painted
 
 
 def paint(rng: np.random.Generator) -> np.ndarray:
@@ -151,8 +187,7 @@ def tiles(rng: np.random.Generator) -> np.ndarray:
     edge = (np.arange(_SIDE) % (_SIDE // count)) < rng.integers(1, 4)
     odd = (place[:, None] + place) % 2 * rng.choice([0, 0, 1.0])
     face = mixed(random_rgb(rng), random_rgb(rng), odd + 0.05 * noise(rng, (4, 4)))
-    grout = np.array(random_rgb(rng, 0.1)) * 255
-    return np.where((edge[:, None] | edge)[..., None], grout, face).astype(np.uint8)
+    return framed(face, edge[:, None] | edge, random_rgb(rng, 0.1))
 
 
 def bricks(rng: np.random.Generator) -> np.ndarray:
@@ -166,7 +201,7 @@ def bricks(rng: np.random.Generator) -> np.ndarray:
     brick = coloured(
         colorsys.hsv_to_rgb(rng.uniform(0, 0.1), rng.uniform(0.2, 0.6), rng.uniform(0.35, 0.8)), tone
     )
-    return np.where(edge[..., None], np.array(random_rgb(rng, 0.1)) * 255, brick).astype(np.uint8)
+    return framed(brick, edge, random_rgb(rng, 0.1))
 
 
 def stripes(rng: np.random.Generator) -> np.ndarray:
@@ -190,29 +225,32 @@ def facade(rng: np.random.Generator) -> np.ndarray:
     pane = (u[None, :] < width) & (u[:, None] < height)
     frame = (u[None, :] < width + 0.08) & (u[:, None] < height + 0.06)
     glass = coloured(random_rgb(rng, 0.2, (0.08, 0.6)), 1 + 0.25 * noise(rng, (2, 2)))
-    trimmed = np.where(frame[..., None], np.array(random_rgb(rng, 0.15, (0.3, 1))) * 255, wall)
-    return np.where(pane[..., None], glass, trimmed).astype(np.uint8)
+    trimmed = framed(wall, frame, random_rgb(rng, 0.15, (0.3, 1)))
+    trimmed[pane] = glass[pane]
+    return trimmed
 
 
 def photo(rng: np.random.Generator, textures: Sequence[UInt8[np.ndarray, "h w 3"]]) -> np.ndarray:
     """A crop of a random photograph, sometimes faded towards its mean colour."""
+    import cv2
+
     picture = textures[int(rng.integers(len(textures)))]
     side = max(int(rng.uniform(0.3, 1.0) * min(picture.shape[:2])), 1)
     top, left = (int(rng.integers(0, extent - side + 1)) for extent in picture.shape[:2])
-    crop = resized(picture[top : top + side, left : left + side]).astype(np.float32)
+    crop = resized(picture[top : top + side, left : left + side])
     keep = float(rng.choice([1.0, rng.uniform(0.15, 0.8)]))
-    faded: np.ndarray = np.clip(crop * keep + crop.mean(axis=(0, 1)) * (1 - keep), 0, 255)
-    return faded.astype(np.uint8)
+    mean = np.broadcast_to(np.array(cv2.mean(crop)[:3], np.uint8), crop.shape)
+    return np.asarray(cv2.addWeighted(crop, keep, mean, 1 - keep, 0))
 
 
 def painting(rng: np.random.Generator, textures: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Material:
     """A whole photograph stretched over one face: a poster, a screen, a cover."""
-    return Material(to_texture(resized(textures[int(rng.integers(len(textures)))])), 0.0, specular=0.1)
+    return Material(Texture(resized(textures[int(rng.integers(len(textures)))])), 0.0, specular=0.1)
 
 
 def made_of(picture: np.ndarray, tile_m: float, specular: float = 0.0) -> Material:
     """A material from a square picture that spans `tile_m` metres."""
-    return Material(to_texture(picture), tile_m, specular=specular)
+    return Material(Texture(picture), tile_m, specular=specular)
 
 
 def varied(material: Material, rng: np.random.Generator) -> Material:

@@ -6,6 +6,7 @@ towards -z. `placed` turns and moves it into a scene.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -128,15 +129,15 @@ def post(
 
 def rod(start: Triple, end: Triple, radius: float, material: Material) -> Primitive:
     """A cylinder between two points."""
-    a, b = np.asarray(start, float), np.asarray(end, float)
-    length = float(np.linalg.norm(b - a))
-    along = (b - a) / max(length, 1e-9)
-    x, y, z = along
-    level = np.hypot(x, z)
+    (x0, y0, z0), (x1, y1, z1) = start, end
+    # plain numbers: a scene has hundreds of rods, and arrays of three cost more to handle than to add
+    length = max(math.dist((x0, y0, z0), (x1, y1, z1)), 1e-9)
+    x, y, z = (x1 - x0) / length, (y1 - y0) / length, (z1 - z0) / length
+    level = math.hypot(x, z)
     right, ahead = (z / level, -x / level) if level > 1e-9 else (1.0, 0.0)
-    third = (-ahead * y, ahead * x - right * z, right * y)
-    axes = np.array([(right, 0.0, ahead), along, third]).T
-    return Primitive("cylinder", (a + b) / 2, axes, np.array([radius, length / 2, radius]), material)
+    axes = np.array([(right, x, -ahead * y), (0.0, y, ahead * x - right * z), (ahead, z, right * y)])
+    center = np.array([(x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2])
+    return Primitive("cylinder", center, axes, np.array([radius, length / 2, radius]), material)
 
 
 def panel(center: Triple, width: float, height: float, material: Material, yaw: float = 0.0) -> Primitive:
@@ -164,25 +165,32 @@ def wire(start: Triple, end: Triple, sag: float, radius: float, material: Materi
 def placed(parts: Parts, position: Triple, yaw: float = 0.0, scale: float = 1.0) -> Parts:
     """The parts turned about the vertical, scaled and moved to `position`."""
     turn, offset = yaw_axes(yaw), np.asarray(position, float)
+    # all at once, for a street has a thousand parts
+    center = np.array([p.center for p in parts]) @ turn.T * scale + offset
+    axes, half_size = turn @ np.array([p.axes for p in parts]), np.array([p.half_size for p in parts]) * scale
     return [
-        replace(p, center=turn @ p.center * scale + offset, axes=turn @ p.axes, half_size=p.half_size * scale)
-        for p in parts
+        Primitive(p.shape, c, a, h, p.material, p.cutout, p.casts_shadow)
+        for p, c, a, h in zip(parts, center, axes, half_size, strict=True)
     ]
 
 
 def leafy(m: Maker, tile_m: float, filled: float) -> Cutout:
     """A surface of leaves or torn cloth with gaps; `filled` is the share that is solid."""
-    return Cutout(m.pick(m.patterns) < NormalDist().inv_cdf(filled), tile_m)
+    return Cutout(m.pick(m.patterns), NormalDist().inv_cdf(filled), tile_m)
 
 
 def lattice(m: Maker, tile_m: float) -> Cutout:
     """Bars or mesh, straight or diagonal."""
     u, v = np.meshgrid(np.arange(64), np.arange(64))
-    width = m.rng.integers(5, 14)
+    width = int(m.rng.integers(5, 14))
     if m.chance(0.4):
-        return Cutout(((u + v) % 32 < width) | ((u - v) % 32 < width), tile_m)
-    crossed = (v % 32 < width) if m.chance(0.6) else np.zeros_like(u, dtype=bool)
-    return Cutout((u % 32 < width) | crossed, tile_m)
+        return _bars((u + v) % 32, (u - v) % 32, width, tile_m)
+    across = v % 32 if m.chance(0.6) else np.full_like(u, 32)
+    return _bars(u % 32, across, width, tile_m)
+
+
+def _bars(first: np.ndarray, second: np.ndarray, width: float, tile_m: float) -> Cutout:
+    return Cutout(np.minimum(first, second).astype(np.float32), width, tile_m)
 
 
 def shining(primitive: Primitive, emission: float) -> Primitive:
@@ -207,17 +215,22 @@ def overlap(first: np.ndarray, second: np.ndarray, slack_m: float = 0.02) -> boo
     return bool((np.minimum(first[1], second[1]) - np.maximum(first[0], second[0]) > slack_m).all())
 
 
-def distance(primitive: Primitive, point: Triple) -> float:
-    """Metres from a point to the primitive's bounding box."""
-    local = primitive.axes.T @ (np.asarray(point) - primitive.center)
-    half = primitive.half_size * ((1, 1, 0) if primitive.shape == "quad" else (1, 1, 1))
-    return float(np.linalg.norm(local - np.clip(local, -half, half)))
+def distances(parts: Parts, point: Triple) -> Float[np.ndarray, " n"]:
+    """Metres from a point to each primitive's bounding box."""
+    center = np.array([p.center for p in parts])
+    half = np.array([p.half_size for p in parts])
+    half[:, 2] *= [p.shape != "quad" for p in parts]
+    local = np.einsum("nji,nj->ni", np.array([p.axes for p in parts]), np.asarray(point) - center)
+    away: np.ndarray = np.linalg.norm(local - np.clip(local, -half, half), axis=1)
+    return away
 
 
 def clear_of(point: Triple, groups: Iterable[Parts], clear_m: float) -> Parts:
     """The parts of all groups but those that come too near the camera: nothing may swallow it."""
-    kept = (group for group in groups if all(distance(p, point) > clear_m for p in group))
-    return [p for group in kept for p in group]
+    groups = [group for group in groups if group]
+    away = iter(distances([p for group in groups for p in group], point) if groups else ())
+    nearest = [min(next(away) for _ in group) for group in groups]
+    return [p for group, gap in zip(groups, nearest, strict=True) if gap > clear_m for p in group]
 
 
 def photo_or(

@@ -16,7 +16,7 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from openmidas.training.synthetic.materials import Material
 
@@ -25,16 +25,17 @@ Vector = Float[np.ndarray, " 3"]
 Rectangle = tuple[slice, slice]
 
 _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
-_NEAR_M = 0.05
+NEAR_M = 0.05
 # Samples are one apart: a rod of a smaller radius can pass between two of them and break into dots.
 _THINNEST_PX = 0.55
 
 
 @dataclass(frozen=True, eq=False)
 class Cutout:
-    """Holes in a surface: a tile of True (solid) and False (hole), repeated every `tile_m` metres."""
+    """Holes in a surface: solid where a pattern is below `level`; the pattern repeats every `tile_m` metres."""
 
-    solid: Bool[np.ndarray, "n n"]
+    pattern: Float[np.ndarray, "n n"]
+    level: float
     tile_m: float
 
 
@@ -218,8 +219,8 @@ def _hit_planes(rays: Rays, planes: np.ndarray) -> np.ndarray:
 
 
 # A gable roof (ridge along z) and a car's cabin or lampshade (narrower at the top), inside the cube [-1, 1]³.
-_ROOF = np.array([(2, 1, 0, 1), (-2, 1, 0, 1), (0, -1, 0, 1), (0, 0, 1, 1), (0, 0, -1, 1)], dtype=np.float32)
-_TAPERED = np.array(
+ROOF = np.array([(2, 1, 0, 1), (-2, 1, 0, 1), (0, -1, 0, 1), (0, 0, 1, 1), (0, 0, -1, 1)], dtype=np.float32)
+TAPERED = np.array(
     [
         (1, 0.1, 0, 0.9),
         (-1, 0.1, 0, 0.9),
@@ -277,16 +278,25 @@ SHAPES = {
     "cylinder": Shape(_hit_cylinder, _normal_cylinder),
     "cone": Shape(_hit_cone, _normal_cone),
     "quad": Shape(_hit_quad, _normal_quad),
-    "roof": Shape(lambda r: _hit_planes(r, _ROOF), lambda p: _normal_planes(p, _ROOF)),
-    "tapered": Shape(lambda r: _hit_planes(r, _TAPERED), lambda p: _normal_planes(p, _TAPERED)),
+    "roof": Shape(lambda r: _hit_planes(r, ROOF), lambda p: _normal_planes(p, ROOF)),
+    "tapered": Shape(lambda r: _hit_planes(r, TAPERED), lambda p: _normal_planes(p, TAPERED)),
 }
 
 
 def widened(primitive: Primitive, view: View) -> Primitive:
     """The primitive, thickened where the samples would miss it, so that wires stay whole."""
-    depth = max(float(view.axes[2] @ (primitive.center - view.position)), _NEAR_M)
-    thinnest = _THINNEST_PX * (1 if view.orthographic else depth) / view.focal_px
-    return replace(primitive, half_size=np.maximum(primitive.half_size, thinnest))
+    (half_size,) = wide_enough(primitive.center[None], primitive.half_size[None], view)
+    return replace(primitive, half_size=half_size)
+
+
+def wide_enough(
+    center: Float[np.ndarray, "n 3"], half_size: Float[np.ndarray, "n 3"], view: View
+) -> Float[np.ndarray, "n 3"]:
+    """Half sizes of n primitives, at least such that the samples of a view cannot miss them."""
+    depth = np.maximum((center - view.position) @ view.axes[2], NEAR_M)
+    thinnest = _THINNEST_PX * (np.ones_like(depth) if view.orthographic else depth) / view.focal_px
+    widest: np.ndarray = np.maximum(half_size, thinnest[:, None])
+    return widest
 
 
 def screen_rectangles(primitives: Sequence[Primitive], view: View) -> list[Rectangle | None]:
@@ -304,9 +314,9 @@ def _rectangle(corners: Float[np.ndarray, "8 3"], view: View) -> Rectangle | Non
     """Around corners in the camera's frame; the whole screen when some lie beside or behind the camera."""
     x, y, z = corners.T
     height, width = view.size
-    if z.max() < _NEAR_M:
+    if z.max() < NEAR_M:
         return None
-    if z.min() < _NEAR_M and not view.orthographic:
+    if z.min() < NEAR_M and not view.orthographic:
         return slice(0, height), slice(0, width)
     scale = view.focal_px / (1 if view.orthographic else z)
     columns, rows = x * scale + width / 2, y * scale + height / 2
@@ -332,10 +342,10 @@ def _punch(primitive: Primitive, rays: Rays, t: np.ndarray) -> np.ndarray:
     parts = [np.broadcast_to(c, t.shape)[rows, columns] for c in (*rays.origin, *rays.direction)]
     points = np.stack([o + t[rows, columns] * d for o, d in zip(parts[:3], parts[3:], strict=True)], axis=1)
     normals = SHAPES[primitive.shape].normal(points) / primitive.half_size.astype(np.float32)
-    solid = primitive.cutout.solid
+    pattern = primitive.cutout.pattern
     tile = surface_uv(points * primitive.half_size.astype(np.float32), normals) / primitive.cutout.tile_m
-    u, v = (np.floor((tile % 1) * len(solid)).astype(np.int64) % len(solid)).T
-    t[rows, columns] = np.where(solid[v, u], t[rows, columns], np.inf)
+    u, v = (np.floor((tile % 1) * len(pattern)).astype(np.int64) % len(pattern)).T
+    t[rows, columns] = np.where(pattern[v, u] < primitive.cutout.level, t[rows, columns], np.inf)
     return t
 
 

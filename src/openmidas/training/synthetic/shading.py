@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8, UInt32
 
-from openmidas.training.synthetic.materials import Texture, noise, sample, to_texture
+from openmidas.training.synthetic.materials import Texture, noise, sample
 from openmidas.training.synthetic.ray_casting import (
     SHAPES,
     Primitive,
@@ -24,8 +24,13 @@ from openmidas.training.synthetic.ray_casting import (
 
 Rgb = Float[np.ndarray, " 3"]
 
-_SAMPLES = 2
-_SHADOW_SIDE = 448
+SAMPLES = 2  # by as many rays in each pixel
+SHADOW_SIDE = 448
+TAPS = 4
+# A shadow map is a picture from the sun; the sky's is one from above, read over a wide blur.
+SUN_BLUR = 0.006
+TO_SKY = np.array([0.02, 1.0, 0.03])
+SKY_SALT = 0x51ED27F4  # a multiple of TAPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +75,20 @@ class _Surface:
 def shade(scene: Scene, seed: int) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]:
     """The picture (sRGB) and the inverse depth in 1/m (0 where only sky is seen)."""
     rng = np.random.default_rng([seed, 1])
-    view = supersampled(scene.view, _SAMPLES)
+    view = supersampled(scene.view, SAMPLES)
     fine = replace(scene, primitives=[widened(p, view) for p in scene.primitives], view=view)
     depth, index = trace(fine.primitives, view)
     samples = _lit_samples(fine, depth.ravel(), index.ravel(), rng).reshape(*view.size, 3)
-    picture = _developed(np.mean(_grids(samples), axis=0), scene.light.brightness)
-    return picture, _pixel_inverse_depth(depth, index)
+    picture = developed(np.mean(_grids(samples), axis=0), scene.light.brightness)
+    return picture, pixel_inverse_depth(depth, index)
 
 
 def _grids(samples: np.ndarray) -> np.ndarray:
     """The samples of every pixel, one (h, w) grid for each place within the pixel."""
-    return np.stack([samples[i::_SAMPLES, j::_SAMPLES] for i in range(_SAMPLES) for j in range(_SAMPLES)])
+    return np.stack([samples[i::SAMPLES, j::SAMPLES] for i in range(SAMPLES) for j in range(SAMPLES)])
 
 
-def _pixel_inverse_depth(
+def pixel_inverse_depth(
     depth: Float[np.ndarray, "rows columns"], index: Int[np.ndarray, "rows columns"]
 ) -> Float[np.ndarray, "h w"]:
     """Inverse depth at pixel centres of the nearest thing in each pixel.
@@ -98,7 +103,7 @@ def _pixel_inverse_depth(
     return mean.astype(np.float32)
 
 
-def _developed(linear: Float[np.ndarray, "h w 3"], brightness: float) -> UInt8[np.ndarray, "h w 3"]:
+def developed(linear: Float[np.ndarray, "h w 3"], brightness: float) -> UInt8[np.ndarray, "h w 3"]:
     """Exposed for the given mean brightness; highlights roll off as on film rather than clip."""
     level = float(np.exp(np.log(linear.sum(axis=2) / 3 + 0.02).mean()))
     exposed = linear * np.float32(brightness / level)
@@ -113,12 +118,12 @@ def _lit_samples(
     directions = _directions(scene.view)
     hit = index >= 0
     colour = np.empty_like(directions)
-    colour[~hit] = _sky(scene.light, directions[~hit], rng)
+    colour[~hit] = _sky(scene.light, directions[~hit], cloud_texture(rng))
     if hit.any():
         surface = _surface(scene, depth[hit], index[hit], directions[hit])
         horizon = _float32(scene.light.horizon)
         clear = np.exp(-depth[hit] / np.float32(scene.light.haze_m))[:, None]
-        lit = surface.albedo * _irradiance(scene, surface, rng)
+        lit = surface.albedo * _irradiance(scene, surface, np.flatnonzero(hit))
         colour[hit] = (lit + _highlight(scene.light, surface)) * clear + horizon * (1 - clear)
     return colour
 
@@ -172,16 +177,18 @@ def _albedo(
         span = 2 * float(size[:2].max())
         uv = surface_uv(points, normals / size) / 2 + np.float32(0.5)
     uv = uv * np.array([1, -1], dtype=np.float32) + np.array(material.offset, dtype=np.float32)
-    level = np.log2(np.maximum(footprint_m * np.float32(material.texture.side[0] / span), np.float32(1e-3)))
+    texels = footprint_m * np.float32(len(material.texture.picture) / span)
+    level = np.log2(np.maximum(texels, np.float32(1e-3)))
     return sample(material.texture, uv, level) * np.array(material.tint, dtype=np.float32)
 
 
-def _irradiance(scene: Scene, surface: _Surface, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
+def _irradiance(scene: Scene, surface: _Surface, samples: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
     light = scene.light
     to_sun = light.to_sun / np.linalg.norm(light.to_sun)
     sunward = np.maximum(surface.normals @ _float32(to_sun), 0)
-    sun = sunward * _lit_share(scene, to_sun, surface.points, 0.006 * scene.extent_m, rng)
-    open_sky = _lit_share(scene, np.array([0.02, 1.0, 0.03]), surface.points, scene.occlusion_m, rng)
+    sun = sunward * _lit_share(scene, to_sun, surface.points, SUN_BLUR * scene.extent_m, samples)
+    salted = samples + SKY_SALT // TAPS
+    open_sky = _lit_share(scene, TO_SKY, surface.points, scene.occlusion_m, salted)
     ambient = (0.65 + 0.35 * surface.normals[:, 1]) * (0.45 + 0.55 * open_sky)
     strengths = np.stack([ambient, sun, _lamp(light, surface)], axis=1).astype(np.float32)
     colours = _float32(np.stack([light.ambient, light.sun, light.lamp]))
@@ -190,31 +197,62 @@ def _irradiance(scene: Scene, surface: _Surface, rng: np.random.Generator) -> Fl
 
 
 def _lit_share(
-    scene: Scene, to_light: np.ndarray, points: np.ndarray, blur_m: float, rng: np.random.Generator
+    scene: Scene, to_light: np.ndarray, points: np.ndarray, blur_m: float, numbers: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """The share of a light that reaches each point: a shadow map read at four places within `blur_m`."""
-    ahead = scene.view.position + 0.7 * scene.extent_m * scene.view.axes[2] * (1, 0.3, 1)
-    view = from_light(ahead, to_light, scene.extent_m, _SHADOW_SIDE)
+    """The share of a light that reaches each point: a shadow map read at four places within `blur_m`.
+
+    The places come from the points' numbers.
+    """
+    ahead = shadowed_place(scene)
+    view = from_light(ahead, to_light, scene.extent_m, SHADOW_SIDE)
     nearest, _ = trace([widened(p, view) for p in _casters(scene, ahead)], view)
     # One row and column around the map, for ever lit, is where points outside it read.
     nearest = np.pad(nearest, 1, constant_values=np.inf)
     right, down, away = _float32(view.axes) @ (points - _float32(view.position)).T
     reach = away - np.float32(2.5 / view.focal_px + 0.4 * blur_m)
     lit = np.zeros(len(points), dtype=np.float32)
-    for _ in range(4):
-        shift = (2 * rng.random((2, len(points)), dtype=np.float32) - 1) * np.float32(blur_m)
-        place = (np.stack([down, right]) + shift) * np.float32(view.focal_px) + (_SHADOW_SIDE / 2 + 1)
-        row, column = np.clip(place, 0, _SHADOW_SIDE + 1).astype(np.int32)
+    for tap in range(TAPS):
+        shift = _scattered(numbers * TAPS + tap) * np.float32(blur_m)
+        place = (np.stack([down, right]) + shift) * np.float32(view.focal_px) + (SHADOW_SIDE / 2 + 1)
+        row, column = np.clip(place, 0, SHADOW_SIDE + 1).astype(np.int32)
         lit += reach < nearest[row, column]
-    return lit / 4
+    return lit / TAPS
+
+
+def shadowed_place(scene: Scene) -> Float[np.ndarray, " 3"]:
+    """Around where shadows fall: before the camera, and at the height of what it sees."""
+    place: np.ndarray = scene.view.position + 0.7 * scene.extent_m * scene.view.axes[2] * (1, 0.3, 1)
+    return place
+
+
+def _scattered(numbers: Int[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"]:
+    """Two numbers from -1 to 1 for each, the same for the same: noise that needs no order."""
+    bits = hashed(numbers.astype(np.uint32))
+    return np.stack([bits & 0xFFFF, bits >> 16]).astype(np.float32) / np.float32(32767.5) - 1
+
+
+def hashed(numbers: UInt32[np.ndarray, " n"]) -> UInt32[np.ndarray, " n"]:
+    """32 bits that look random (Wellons' lowbias32)."""
+    numbers = (numbers ^ (numbers >> 16)) * np.uint32(0x7FEB352D)
+    numbers = (numbers ^ (numbers >> 15)) * np.uint32(0x846CA68B)
+    mixed: np.ndarray = numbers ^ (numbers >> 16)
+    return mixed
 
 
 def _casters(scene: Scene, middle: np.ndarray) -> list[Primitive]:
-    """What can throw a shadow into the shadow map around `middle`; most of a street is too far away."""
-    offset = np.stack([p.center for p in scene.primitives]) - middle
+    center = np.stack([p.center for p in scene.primitives])
     size = np.stack([p.half_size for p in scene.primitives])
-    near = np.linalg.norm(offset, axis=1) - np.linalg.norm(size, axis=1) < 1.5 * scene.extent_m
+    near = is_near(center, size, middle, scene.extent_m)
     return [p for p, close in zip(scene.primitives, near, strict=True) if close and p.casts_shadow]
+
+
+def is_near(
+    center: Float[np.ndarray, "n 3"], half_size: Float[np.ndarray, "n 3"], place: np.ndarray, extent_m: float
+) -> Bool[np.ndarray, " n"]:
+    """What can throw a shadow into the shadow map around a place; most of a street is too far away."""
+    gap = np.linalg.norm(center - place, axis=1) - np.linalg.norm(half_size, axis=1)
+    near: np.ndarray = gap < 1.5 * extent_m
+    return near
 
 
 def _lamp(light: Light, surface: _Surface) -> Float[np.ndarray, " n"]:
@@ -237,21 +275,22 @@ def _highlight(light: Light, surface: _Surface) -> Float[np.ndarray, "n 3"]:
     return shine
 
 
-def _sky(light: Light, directions: np.ndarray, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
+def _sky(light: Light, directions: np.ndarray, clouds: Texture) -> Float[np.ndarray, "n 3"]:
     """A gradient to the zenith with clouds on a plane far above."""
     up = _unit(directions)[:, 1]
     height = np.sqrt(np.clip(up, 0, 1))[:, None]
     clear = _float32(light.horizon) * (1 - height) + _float32(light.zenith) * height
     plane = directions[:, [0, 2]] / (np.maximum(up, 0) + np.float32(0.15))[:, None]
-    cover = sample(_cloud_texture(rng), plane * np.float32(0.3), np.zeros_like(up))[:, :1]
+    cover = sample(clouds, plane * np.float32(0.3), np.zeros_like(up))[:, :1]
     weight = np.clip((cover - 1 + light.cloudiness) * 4, 0, 1) * np.clip(up * 8, 0, 1)[:, None]
     colour: np.ndarray = clear * (1 - weight) + weight * (np.float32(0.75) + np.float32(0.35) * cover)
     return colour
 
 
-def _cloud_texture(rng: np.random.Generator) -> Texture:
+def cloud_texture(rng: np.random.Generator) -> Texture:
+    """How thick the clouds are."""
     cover = np.clip(0.5 + 0.22 * noise(rng, (4, 4), 6, 0.55), 0, 1)
-    return to_texture(np.repeat((255 * cover ** (1 / 2.2))[..., None], 3, axis=2).astype(np.uint8))
+    return Texture(np.repeat((255 * cover ** (1 / 2.2))[..., None], 3, axis=2).astype(np.uint8))
 
 
 def _float32(array: np.ndarray) -> np.ndarray:
