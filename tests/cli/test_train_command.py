@@ -8,13 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import onnx
 import pytest
 import torch
+from running import Run
 
-from openmidas.models import PRESETS
+from openmidas.cli.train import Wanted, _check_shares, adapted, folders_in, left_out
+from openmidas.models.presets import EMBEDDED
+from openmidas.training.distributed import Processes
+from openmidas.training.recipes import RECIPES
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 COMMAND = Path(sys.executable).with_name("openmidas")
@@ -26,14 +31,14 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Photographs, their labels, two RGB-D pictures of which one is held out."""
+    """Photographs, their labels, two RGB-D pictures of which the recipe holds one out."""
     photos, kinect = tmp_path / "photos", tmp_path / "kinect"
     photos.mkdir()
     kinect.mkdir()
     for name in ("coffee.jpg", "rocket.jpg"):
         shutil.copy(EXAMPLES / name, photos)
     ramp = np.tile(np.linspace(40, 200, 96).astype(np.uint8)[:, None, None], (1, 128, 3))
-    for number in ("0001", "0007"):
+    for number in ("0001", "0540"):
         cv2.imwrite(str(kinect / f"{number}.webp"), ramp)
         cv2.imwrite(str(kinect / f"{number}_depth.webp"), ramp[::-1], [cv2.IMWRITE_WEBP_QUALITY, 101])
     done = run("label", photos, tmp_path / "labels")
@@ -48,40 +53,80 @@ def test_labels_are_sixteen_bit_and_span_the_range(data: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_train_starts_from_the_shipped_network_and_writes_one_that_predicts(data: Path) -> None:
-    command = [
-        "train",
-        data / "photos",
-        data / "labels",
-        data / "run",
-        "--steps",
-        2,
-        "--kinect",
-        data / "kinect",
-    ]
-    options = ["--hold-out", "5:10", "--start", PRESETS["tiny"].path]
-    done = run(*command, *options)
+def test_train_goes_through_both_phases_and_writes_a_network_that_predicts(data: Path) -> None:
+    folders = f"photos={data / 'photos'},labels={data / 'labels'},kinect={data / 'kinect'}"
+    command = ["train", "tiny", "-o", data / "run", "--data", folders, "--steps", 2, "--start", EMBEDDED]
+    done = run(*command)
     assert done.returncode == 0, done.stderr
-    line = json.loads((data / "run" / "log.jsonl").read_text())
-    assert line["step"] == 2
-    assert {"photos", "kinect", "rooms delta1", "pictures_per_s"} <= set(line)
+    assert "Left out, for want of a folder: synthetic." in done.stdout
+    lines = [json.loads(line) for line in (data / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert {"loss photos", "loss kinect", "delta1 kinect held out", "abs_rel", "pictures_per_s"} <= set(
+        lines[0]
+    )
+    # before the second phase the photographs were labelled anew
+    assert {path.name for path in (data / "run" / "labels-second").iterdir()} == {"coffee.png", "rocket.png"}
     size = (data / "run" / "tiny.onnx").stat().st_size
-    assert size == pytest.approx(PRESETS["tiny"].path.stat().st_size, rel=0.05)
-    again = run(*command, *options)
-    assert again.returncode == 0, again.stderr
-    assert len((data / "run" / "log.jsonl").read_text().splitlines()) == 1
-    second_round(data)
-
-
-def second_round(data: Path) -> None:
-    """The run and older labels label together, and training goes on from the run."""
-    by = ("--by", data / "run" / "checkpoint.pt", "--by", data / "labels")
-    done = run("label", data / "photos", data / "better", *by)
-    assert done.stdout.strip().endswith("2 new labels"), done.stderr
-    begun = ("--recipe", "second", "--start", data / "run" / "checkpoint.pt", "--steps", 1)
-    done = run("train", data / "photos", data / "better", data / "second", *begun)
+    assert size == pytest.approx(EMBEDDED.stat().st_size, rel=0.05)
+    done = run("predict", EXAMPLES / "coffee.jpg", "-o", data, "--model", data / "run" / "tiny.onnx")
     assert done.returncode == 0, done.stderr
-    assert (data / "second" / "tiny.onnx").exists()
+    done = run(*command[:-2], "--steps", 3)
+    assert (done.returncode, "another recipe" in done.stderr) == (1, True)
+    labels_by_the_run(data)
+
+
+def labels_by_the_run(data: Path) -> None:
+    """The run and older labels label together."""
+    done = run(
+        "label", data / "photos", data / "better", "--by", data / "run" / "last.pt", "--by", data / "labels"
+    )
+    assert done.stdout.strip().endswith("2 new labels"), done.stderr
+
+
+def test_folders_are_given_by_the_recipe_s_names(tmp_path: Path) -> None:
+    found = folders_in(["redweb=a,b/c,wsvd=d=e", "megadepth=f"], RECIPES["midas-2020"])
+    assert found == {"redweb": Path("a,b/c"), "wsvd": Path("d=e"), "megadepth": Path("f")}
+
+
+def test_sets_without_a_folder_are_left_out_and_steps_shared_between_the_phases() -> None:
+    recipe = RECIPES["midas-2020"]
+    wanted = Wanted({"redweb": Path("a"), "wsvd": Path("b")}, steps=600, network="dpt_swin2_tiny_256")
+    less = adapted(recipe, wanted)
+    assert [[part.name for part in phase.parts] for phase in less.phases] == [["redweb"], ["redweb", "wsvd"]]
+    assert sum(phase.steps for phase in less.phases) == pytest.approx(600, abs=1)
+    assert less.phases[0].sizes == ((256, 256),)  # all that this network takes
+    assert left_out(recipe, wanted) == ["diml_indoor", "movies", "megadepth"]
+    assert adapted(RECIPES["smoke"], Wanted({})) == RECIPES["smoke"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "RECIPE has no 'nothing': there are midas-2020"),
+        (["tiny"], "NAME is one of photos, labels, kinect, synthetic"),
+        (["tiny", "--data", "photos=a"], "give at least one folder"),
+        (["tiny", "--data", "cats=a"], "--data has no 'cats'"),
+        (["tiny", "--data", "photos"], "--data is NAME=FOLDER"),
+        (["smoke", "--network", "dpt_hybrid_nyu"], "knows metres"),
+        (["smoke", "--network", "resnet"], "--network has no 'resnet'"),
+        (["smoke", "--mixing", "sum"], "there are naive, pareto"),
+        (["smoke", "--precision", "int8"], "there are float32, bfloat16, float16"),
+        (["smoke", "--device", "cuda"], "finds no cuda device"),
+    ],
+)
+def test_what_cannot_be_wanted_is_said_before_anything_is_written(
+    arguments: list[str], words: str, openmidas: Run, folder: Path
+) -> None:
+    result = openmidas("train", *arguments)
+    assert result.code == 2
+    assert words in " ".join(result.err.split())
+    assert not list(folder.iterdir())
+
+
+def test_processes_among_whom_the_minibatch_cannot_be_shared_are_too_many() -> None:
+    _check_shares(RECIPES["smoke"], Processes(1, 2))
+    with pytest.raises(click.UsageError, match="2 pictures of lidar a minibatch, and 4 processes"):
+        _check_shares(RECIPES["smoke"], Processes(0, 4))
 
 
 def test_photographs_without_a_label_elsewhere_are_left_out(data: Path) -> None:
@@ -93,7 +138,8 @@ def test_photographs_without_a_label_elsewhere_are_left_out(data: Path) -> None:
 
 def test_photographs_without_labels_are_named(data: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    done = run("train", data / "photos", tmp_path / "none", tmp_path / "run")
+    folders = f"photos={data / 'photos'},labels={tmp_path / 'none'}"
+    done = run("train", "tiny", "-o", tmp_path / "run", "--data", folders)
     assert done.returncode == 1
     assert "no photograph has a label" in done.stderr
     assert "Traceback" not in done.stderr

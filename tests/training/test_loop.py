@@ -1,118 +1,198 @@
-"""The loop learns, averages, and goes on from its checkpoint as if it had never stopped."""
+"""The loop learns from any annotation, and goes on from its checkpoint as if it had never been killed."""
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 import torch
+from learning import PARTS, PHASE, SmallNetwork, learn, sources
 from torch import nn
 
-from openmidas.training.augment import Sample
-from openmidas.training.data import Source, batches
-from openmidas.training.loop import Schedule, rate_factor, train
+from openmidas.files.errors import FileError
+from openmidas.training.checkpoints import BEST, LAST
+from openmidas.training.loop import Running, train
+from openmidas.training.optimising import averaged_model, backward, optimiser, rate_factor, update
+from openmidas.training.recipes import Mixing, Recipe
 
-SCHEDULE = Schedule(
-    60, ((32, 32), (32, 64)), encoder_rate=3e-2, decoder_rate=3e-2, warm_up_steps=5, average_decay=0.8
-)
-
-
-class OneConvolution(nn.Module):
-    """Enough to learn that bright is near."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.decoder = nn.Conv2d(3, 1, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.decoder(x)[:, 0]
+LEARNING = Path(__file__).with_name("learning.py")
 
 
-def sources() -> list[Source]:
-    """Red is near in the first, blue is noise; the second has another scale and shift."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 255, (8, 48, 64, 3), dtype=np.uint8)
-    known = np.ones((48, 64), bool)
-    images = np.stack([cv2.GaussianBlur(image, (0, 0), 4) for image in images])
-    bright = [Sample(i, i[..., 0].astype(np.float16) / 255, known) for i in images]
-    scaled = [Sample(s.image, s.target * 7 + 3, known) for s in bright]
-    return [Source("bright", bright, 3, 1.0, 0.5, 0.0), Source("scaled", scaled, 1, 0.8, 0.0, 0.0)]
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
-def learn(folder: Path, schedule: Schedule = SCHEDULE, every: int = 20) -> nn.Module:
-    torch.manual_seed(0)
-    return train(OneConvolution(), sources(), schedule, folder, lambda _: {"score": 1.0}, every)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("whole")
+    learn(folder)
+    return folder
 
 
-def test_training_learns_across_scales_and_logs_every_source(tmp_path: Path) -> None:
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two states agree to the bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def test_every_set_is_learnt_whatever_its_annotation(whole: Path) -> None:
+    lines = log(whole)
+    assert [line["step"] for line in lines] == list(range(5, 61, 5))
+    for part in PARTS:
+        assert lines[-1][f"loss {part.name}"] < 0.9 * lines[0][f"loss {part.name}"]
+    weights = [sum(line[f"weight {part.name}"] for part in PARTS) for line in lines]
+    assert weights == pytest.approx([1.0] * len(lines), abs=1e-3)
+
+
+def test_a_killed_run_ends_in_the_same_bits_as_one_that_was_not(whole: Path, tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, LEARNING, tmp_path])
+    wait_for_step(tmp_path / "log.jsonl", 30)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert torch.load(tmp_path / LAST, weights_only=True)["progress"][0] in (20, 40)
     learn(tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [20, 40, 60]
-    assert lines[-1]["bright"] < 0.8 * lines[0]["bright"]
-    assert lines[-1]["scaled"] < 0.8 * lines[0]["scaled"]
-    assert lines[-1]["score"] == 1.0
+    states = [torch.load(folder / LAST, weights_only=True) for folder in (whole, tmp_path)]
+    assert same(*states)
+    timeless = [[{**line, "pictures_per_s": 0} for line in log(folder)] for folder in (whole, tmp_path)]
+    assert timeless[0] == timeless[1]
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
-    whole = learn(tmp_path / "whole")
+def wait_for_step(path: Path, step: int) -> None:
+    for _ in range(600):
+        time.sleep(0.05)
+        if path.exists() and f'"step": {step},' in path.read_text():
+            return
+    raise AssertionError(f"step {step} was never logged")
 
-    class Stop(Exception):
-        pass
 
-    def stop(_: nn.Module) -> dict[str, float]:
-        raise Stop
+def test_a_finished_run_does_nothing_more(whole: Path, tmp_path: Path) -> None:
+    before = (whole / LAST).read_bytes()
+    steps: list[int] = []
+    network = learn(whole, advance=lambda: steps.append(1))
+    assert not steps
+    assert (whole / LAST).read_bytes() == before
+    average = torch.load(whole / LAST, weights_only=True)["average"]
+    assert same(network.state_dict()["decoder.weight"], average["module.decoder.weight"])
 
+
+def test_the_folder_holds_the_best_network_and_pictures(whole: Path) -> None:
+    best = torch.load(whole / BEST, weights_only=True)["average"]
+    last = torch.load(whole / LAST, weights_only=True)["average"]
+    # the error was the same each time: the first stays the best
+    assert not torch.equal(best["module.decoder.weight"], last["module.decoder.weight"])
+    pictures = sorted((whole / "pictures").iterdir())
+    assert [path.stem for path in pictures] == ["0000020", "0000040", "0000060"]
+    # three sets in rows, picture, truth and prediction in columns
+    height, width, _ = cv2.imread(str(pictures[0])).shape
+    assert (height % 3, width % 3, height // 3 - 4) == (0, 0, 32)
+    assert list((whole / "tensorboard").iterdir())
+
+
+def test_phases_follow_one_another_and_the_second_begins_with_the_first_ones_average(tmp_path: Path) -> None:
+    first = replace(PHASE, name="pretrain", parts=PARTS[:1], steps=20, mixing="naive")
+    still = replace(PHASE, steps=20, encoder_rate=0.0, decoder_rate=0.0, average_decay=0.0)
+    network = learn(tmp_path, (first, still), has_norm=False)
+    after_first = torch.load(tmp_path / BEST, weights_only=True)["average"]
+    torch.testing.assert_close(
+        network.state_dict()["decoder.weight"], after_first["module.decoder.weight"], rtol=0, atol=0
+    )
+    assert [line["step"] for line in log(tmp_path)] == [5, 10, 15, 20, 25, 30, 35, 40]
+    assert "loss pairs" not in log(tmp_path)[3]
+    assert "loss pairs" in log(tmp_path)[4]
+
+
+@pytest.mark.parametrize("mixing", ["naive", "pareto"])
+def test_overflow_in_half_precision_leaves_the_step_out_and_makes_the_scale_smaller(mixing: Mixing) -> None:
+    network, phase = SmallNetwork(), replace(PHASE, mixing=mixing)
+    adam, scaler = optimiser(network, phase), torch.amp.GradScaler("cpu", init_scale=2.0**30)
+    before = network.encoder.weight.clone()
+    huge = network(torch.ones(1, 3, 4, 4)).mean() * 1e35
+    backward([huge, huge], network, phase, scaler)
+    update(network, adam, scaler, 1.0)
+    assert torch.equal(network.encoder.weight, before)
+    assert scaler.get_scale() == 2.0**29
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_learns_too(precision: Any, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    with pytest.raises(Stop):
-        train(OneConvolution(), sources(), SCHEDULE, tmp_path / "halves", stop, 20)
-    resumed = learn(tmp_path / "halves")
-    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
+    recipe = Recipe("tiny", (PHASE,))
+    train(SmallNetwork(), sources(), recipe, PHASE, Running(tmp_path, lambda _: {}, precision=precision))
+    assert log(tmp_path)[-1]["loss bright"] < 0.8 * log(tmp_path)[0]["loss bright"]
+    assert not (tmp_path / BEST).exists()  # nothing to compare by
 
 
-def test_weights_are_averaged(tmp_path: Path) -> None:
-    learn(tmp_path)
-    stored = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    last, average = stored["network"]["decoder.weight"], stored["average"]["module.decoder.weight"]
-    assert not torch.equal(last, average)
-    torch.testing.assert_close(last, average, atol=0.2, rtol=0)
+@pytest.mark.parametrize("mixing", ["naive", "pareto"])
+def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(mixing: Mixing, tmp_path: Path) -> None:
+    network = SmallNetwork(has_norm=False)
+    nn.init.constant_(network.decoder.bias, math.nan)
+    phase = replace(PHASE, mixing=mixing)
+    with pytest.raises(FileError, match=r"not finite|no longer finite"):
+        train(network, sources(), Recipe("tiny", (phase,)), phase, Running(tmp_path, lambda _: {}))
+    assert not (tmp_path / LAST).exists()
 
 
-def test_rate_rises_then_falls_to_a_hundredth() -> None:
-    factors = [rate_factor(step, SCHEDULE) for step in range(60)]
+def test_rate_rises_then_falls_to_its_last_share() -> None:
+    factors = [rate_factor(step, PHASE) for step in range(60)]
     assert factors[0] == pytest.approx(0.2)
     assert factors[4] == pytest.approx(1.0)
     assert all(a > b for a, b in pairwise(factors[5:]))
-    assert rate_factor(59, replace(SCHEDULE, steps=60)) < 0.02
+    assert rate_factor(59, PHASE) < 0.02
+    level = replace(PHASE, final_share=1.0, warm_up_steps=0)
+    assert {rate_factor(step, level) for step in range(60)} == {1.0}
 
 
-def test_batches_follow_from_seed_and_step_alone() -> None:
-    late = next(batches(sources(), SCHEDULE.sizes, 3, range(12, 13)))
-    *_, twelfth = batches(sources(), SCHEDULE.sizes, 3, range(13))
-    torch.testing.assert_close(late.image, twelfth.image)
-    torch.testing.assert_close(late.target, twelfth.target)
+def test_encoder_and_decoder_have_rates_of_their_own_and_frozen_parameters_none() -> None:
+    network = SmallNetwork()
+    phase = replace(PHASE, encoder_rate=1e-5, decoder_rate=1e-4, frozen=("norm.",))
+    groups = optimiser(network, phase).param_groups
+    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert rates[id(network.encoder.weight)] == 1e-5
+    assert rates[id(network.decoder.bias)] == 1e-4
+    assert not {id(p) for p in network.norm.parameters()} & set(rates)
 
 
-def test_batch_mixes_the_sources_in_their_shares() -> None:
-    batch = next(batches(sources(), SCHEDULE.sizes, 0, range(1)))
-    assert batch.image.shape[0] == 4
-    assert batch.gradient_weight.tolist() == [0.5, 0.5, 0.5, 0.0]
-    assert batch.target[3].max() > 3
-    assert batch.image.min() >= -1
-    assert batch.image.max() <= 1
+def test_rates_follow_the_size_of_the_weights_where_the_phase_says_so() -> None:
+    network = SmallNetwork()
+    nn.init.constant_(network.encoder.weight, 0.1)
+    groups = optimiser(network, replace(PHASE, encoder_rate=1e-3, rates_follow_size=True)).param_groups
+    (rate,) = {g["lr"] for g in groups for p in g["params"] if p is network.encoder.weight}
+    assert rate == pytest.approx(2e-3)
 
 
-def test_frozen_parameters_stay(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(OrderedDict(decoder=OneConvolution(), encoder=nn.Identity()))
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    frozen = replace(SCHEDULE, steps=10, frozen=("decoder.decoder.bias",))
-    after = train(network, sources(), frozen, tmp_path, lambda _: {}, 10).state_dict()
-    assert torch.equal(before["decoder.decoder.bias"], after["decoder.decoder.bias"])
-    assert not torch.equal(before["decoder.decoder.weight"], after["decoder.decoder.weight"])
+def test_weights_and_statistics_of_norms_are_averaged() -> None:
+    network = SmallNetwork()
+    averaged = averaged_model(network, 0.75)
+    nn.init.constant_(network.decoder.bias, 1.0)
+    averaged.update_parameters(network)  # the first is taken as it is
+    nn.init.constant_(network.decoder.bias, 5.0)
+    nn.init.constant_(network.norm.running_mean, 4.0)
+    averaged.update_parameters(network)
+    assert averaged.module.decoder.bias.item() == pytest.approx(2.0)
+    assert averaged.module.norm.running_mean[0].item() == pytest.approx(1.0)

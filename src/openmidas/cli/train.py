@@ -1,61 +1,50 @@
-"""`openmidas label` and `openmidas train`: a network of one's own from a folder of photographs."""
+"""`openmidas label` and `openmidas train`: networks of one's own, by a recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import get_args
 
+import click
+import cv2
 import numpy as np
 import torch
-from google.protobuf.message import DecodeError
 from torch import nn
 
+from openmidas.cli.meaning import check_name
 from openmidas.cli.progress import progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.cores import usable_cores
-from openmidas.files.errors import file_error
 from openmidas.files.images import read_image
+from openmidas.models.predictor import NetworkPredictor
+from openmidas.models.predictor import Running as Computing
 from openmidas.models.presets import EMBEDDED, described, preset_named
-from openmidas.networks.export import export_onnx, load_exported_weights
-from openmidas.networks.mobilenet import load_folded_weights
-from openmidas.networks.normalisation import calibrate_norms, fold_norms
-from openmidas.networks.predictor import predictor_of
-from openmidas.networks.stored import read_stored
-from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
-from openmidas.training.augment import Sample
-from openmidas.training.data import (
-    Source,
-    batches,
-    list_photos,
-    read_kinect,
-    read_labelled_photos,
-    read_synthetic,
-)
+from openmidas.networks.export import export_onnx
+from openmidas.networks.normalisation import fold_norms
+from openmidas.networks.predictor import check_running, predictor_of, torch_engine
+from openmidas.training.checkpoints import LAST, read_network, read_progress, write_network
+from openmidas.training.data import draw_batch
+from openmidas.training.distributed import Processes, joined, wait_for_all
+from openmidas.training.held import list_photos, read_kinect
 from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
-from openmidas.training.loop import train
-from openmidas.training.recipes import RECIPES, Recipe, sources
+from openmidas.training.loop import Precision, Running, plan_of, train
+from openmidas.training.recipes import Mixing, Phase, Recipe
+from openmidas.training.run_folder import note_start, open_run
+from openmidas.training.sources import folder_names, held_out, held_out_worlds, is_made, open_source
+from openmidas.training.starting import earlier_network, first_network
 
-PRESET = preset_named("tiny")
-EVERY_STEPS = 250
-CHECKED_SHAPES = ((256, 320), (256, 256), (192, 352), (320, 64))
-
-
-class Inputs(NamedTuple):
-    """Where a run's data and its first weights lie."""
-
-    photos: Path
-    labels: Path
-    kinect: Path | None
-    hold_out: Sequence[range]  # numbers of Kinect pictures that are measured on, never trained on
-    synthetic: Path | None
-    measured: Path | None
-    encoder: Path | None  # folded MobileNetV2 weights
-    start: Path | None  # checkpoint or ONNX file of an earlier run
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+TRAINING_DEVICES = ("cpu", "cuda")
+MEASURED_WORLDS = 8
+_CHECKED_SHAPES = ((256, 320), (256, 256), (192, 352), (320, 64))  # of the embedded network
 
 
 def label_photos(photos: Path, out: Path, by: Sequence[Path]) -> int:
@@ -88,95 +77,249 @@ def _answer(path: Path) -> Answer:
     network = earlier_network(path)
 
     def answer(_: str, image: np.ndarray) -> np.ndarray:
-        return averaged(lambda picture, side_px: predictor_of(network, PRESET, side_px)(picture), image)
+        return averaged(
+            lambda picture, side_px: predictor_of(network, preset_named("tiny"), side_px)(picture), image
+        )
 
     return answer
 
 
-def train_network(inputs: Inputs, recipe: Recipe, out: Path) -> Path:
-    """Train, or go on from `out/checkpoint.pt`, then write `out/tiny.onnx`; its path."""
-    kinect, held_out = _kinect(inputs)
-    synthetic = read_synthetic(inputs.synthetic) if inputs.synthetic else []
-    parts = sources(recipe, read_labelled_photos(inputs.photos, inputs.labels), kinect, synthetic)
-    network = _first_network(inputs, parts, recipe)
-    measured = read_measured(inputs.measured) if inputs.measured else []
-    average = train(network, parts, recipe.schedule, out, _evaluation([held_out, measured]), EVERY_STEPS)
-    export_onnx(
-        fold_norms(average), out / "tiny.onnx", described(PRESET), CHECKED_SHAPES, numbers="stored_float16"
-    )
-    return out / "tiny.onnx"
+@dataclass(frozen=True)
+class Wanted:
+    """The options of the command line, by their names; None leaves what the recipe says.
+
+    data: folders by the recipe's names. start, encoder: what to begin with, see `first_network`. measured: pictures
+    with measured depth that networks are compared on while they are trained.
+    """
+
+    data: Mapping[str, Path]
+    network: str | None = None
+    steps: int | None = None
+    mixing: Mixing | None = None
+    device: str = "cpu"
+    precision: Precision = "float32"
+    start: Path | None = None
+    encoder: Path | None = None
+    measured: Path | None = None
 
 
-def recipe_named(name: str, steps: int | None, bfloat16: bool) -> Recipe:
-    """A recipe of the table, with another number of steps if given."""
-    recipe = RECIPES[name]
-    schedule = replace(recipe.schedule, steps=steps or recipe.schedule.steps, bfloat16=bfloat16)
-    return replace(recipe, schedule=schedule)
+def train_recipe(recipe: Recipe, folder: Path, wanted: Wanted) -> Path | None:
+    """Train, or go on in `folder`, to the recipe's end; the ONNX file that was written, by the first process alone."""
+    missing = left_out(recipe, wanted)
+    recipe = adapted(recipe, wanted)
+    _check(recipe, wanted)
+    cv2.setNumThreads(1)  # every thread has pictures of its own
+    with joined(wanted.device) as processes:
+        _check_shares(recipe, processes)
+        if missing and processes.number == 0:
+            click.echo(f"Left out, for want of a folder: {', '.join(missing)}.")
+        return _train(recipe, folder, wanted, processes)
 
 
-def _first_network(inputs: Inputs, parts: Sequence[Source], recipe: Recipe) -> TinyNetwork:
-    """What training begins with, norms included."""
-    if inputs.start and inputs.start.suffix != ".onnx":
-        return _averaged_network(inputs.start)
-    network = earlier_network(inputs.start) if inputs.start else TinyNetwork()
-    if inputs.encoder:
-        load_folded_weights(network.encoder, inputs.encoder)
-    insert_tiny_norms(network)
-    if inputs.start:
-        calibrate_norms(network, next(batches(parts, recipe.schedule.sizes, 0, range(1))).image)
-    return network
-
-
-def earlier_network(path: Path) -> TinyNetwork:
-    """The network of an ONNX file, or the averaged one of a run's checkpoint, norms folded."""
-    if path.suffix != ".onnx":
-        return fold_norms(_averaged_network(path))
-    network = TinyNetwork()
-    try:
-        load_exported_weights(network, path)
-    except (RuntimeError, DecodeError) as error:
-        raise file_error(path, "holds no network of this version's kind: train one anew") from error
-    return network.eval()
-
-
-def _averaged_network(checkpoint: Path) -> TinyNetwork:
-    network = TinyNetwork()
-    insert_tiny_norms(network)
-    stored, prefix = read_stored(checkpoint).get("average", {}), "module."
-    try:
-        network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+def _train(recipe: Recipe, folder: Path, wanted: Wanted, processes: Processes) -> Path | None:
+    is_first = processes.number == 0
+    if is_first:
+        open_run(folder, recipe)
+    done = read_progress(folder).steps
+    if is_first:
+        circumstances = {"steps_done": done, "processes": processes.count, "threads": torch.get_num_threads()}
+        note_start(folder, circumstances | _as_text(wanted))
+    with _bar(recipe, done, is_first) as advance:
+        running = Running(
+            folder,
+            _evaluation(recipe, wanted) if is_first else _no_evaluation,
+            wanted.device,
+            wanted.precision,
+            processes,
+            advance,
+            _say if is_first else _say_nothing,
         )
-    except RuntimeError as error:
-        raise file_error(checkpoint, "is no checkpoint of a run of this version: train one anew") from error
+        network = _trained(recipe, wanted, running, done)
+    return _write_result(network, recipe.network, folder) if is_first else None
+
+
+def _trained(recipe: Recipe, wanted: Wanted, running: Running, done: int) -> nn.Module:
+    """The averaged network of the last phase."""
+    network: nn.Module | None = None
+    for phase in recipe.phases:
+        if recipe.first_step(phase) + phase.steps <= done and phase is not recipe.phases[-1]:
+            continue
+        folders = _folders(phase, wanted, running)
+        sources = {part.name: open_source(part, folders, phase) for part in phase.parts}
+        if network is None:
+            plan = plan_of(recipe, phase)
+            torch.manual_seed(recipe.seed)
+            pictures = draw_batch(sources, plan, recipe.first_step(phase)).image
+            network = first_network(recipe.network, wanted.start, wanted.encoder, pictures)
+            if done:
+                read_network(running.folder / LAST, network)
+        network = train(network, sources, recipe, phase, running)
+    assert network is not None
     return network
 
 
-def _kinect(inputs: Inputs) -> tuple[list[Sample], list[Measured]]:
-    """The pictures to train on, and those held out as measured ones."""
-    if inputs.kinect is None:
-        return [], []
-    held_out = {number for block in inputs.hold_out for number in block}
-    kept = read_kinect(inputs.kinect, lambda number: number not in held_out)
-    rooms = read_kinect(inputs.kinect, held_out.__contains__)
-    return kept, [
-        Measured("rooms", room.image, DepthMap.from_values(room.target, "inverse_depth", "metric"))
-        for room in rooms
+def _folders(phase: Phase, wanted: Wanted, running: Running) -> Mapping[str, Path]:
+    """Where the phase's pictures lie; photographs are first labelled anew where it wants that."""
+    if not phase.relabels or "labels" not in wanted.data:
+        return wanted.data
+    labels = running.folder / f"labels-{phase.name}"
+    if running.processes.number == 0:
+        label_photos(wanted.data["photos"], labels, [wanted.data["labels"], running.folder / LAST])
+    wait_for_all()
+    return {**wanted.data, "labels": labels}
+
+
+# -- what the command line changes of a recipe ---------------------------------------------------------------------
+
+
+def folders_in(texts: Sequence[str], recipe: Recipe) -> dict[str, Path]:
+    """The folders of `--data NAME=PATH,NAME=PATH`; click.UsageError for a name that the recipe has not."""
+    known = {name for phase in recipe.phases for part in phase.parts for name in folder_names(part)}
+    found = {}
+    for text in texts:
+        for pair in re.split(r",(?=[^,=]+=)", text):
+            name, separator, path = pair.partition("=")
+            if not separator or not path:
+                raise click.UsageError(f"--data is NAME=FOLDER, such as redweb=sets/ReDWeb_V1, not {pair!r}")
+            check_name("--data", name, sorted(known))
+            found[name] = Path(path)
+    return found
+
+
+def adapted(recipe: Recipe, wanted: Wanted) -> Recipe:
+    """The recipe with what the command line says otherwise, and without the sets that it names no folder of."""
+    preset = preset_named(wanted.network or recipe.network)
+    total = sum(phase.steps for phase in recipe.phases)
+    phases = []
+    for phase in recipe.phases:
+        parts = tuple(part for part in phase.parts if set(folder_names(part)) <= set(wanted.data))
+        if not parts:
+            names = ", ".join(name for part in phase.parts for name in folder_names(part))
+            raise click.UsageError(
+                f"give at least one folder with --data NAME=FOLDER: NAME is one of {names}"
+            )
+        steps = phase.steps if wanted.steps is None else max(1, round(wanted.steps * phase.steps / total))
+        sizes = ((preset.side_px, preset.side_px),) if preset.resize == "square" else phase.sizes
+        mixing = wanted.mixing or phase.mixing
+        phases.append(replace(phase, parts=parts, steps=steps, sizes=sizes, mixing=mixing))
+    return replace(recipe, network=preset.name, phases=tuple(phases))
+
+
+def left_out(recipe: Recipe, wanted: Wanted) -> list[str]:
+    """The recipe's sets that there are no folders of."""
+    parts = {part.name: part for phase in recipe.phases for part in phase.parts}
+    return [name for name, part in parts.items() if not set(folder_names(part)) <= set(wanted.data)]
+
+
+def _check(recipe: Recipe, wanted: Wanted) -> None:
+    """click.UsageError for what cannot be trained here."""
+    if preset_named(recipe.network).ambiguity == "metric":
+        raise click.UsageError(
+            f"{recipe.network} knows metres, which these losses leave open: take another network"
+        )
+    try:
+        check_running(Computing(wanted.device))
+    except ValueError as error:
+        raise click.UsageError(f"--device: {error}") from error
+
+
+def _check_shares(recipe: Recipe, processes: Processes) -> None:
+    """click.UsageError where a set's part of the minibatch cannot be shared out equally."""
+    for part in (part for phase in recipe.phases for part in phase.parts):
+        if part.per_batch % processes.count:
+            sharing = f"{part.per_batch} pictures of {part.name} a minibatch, and {processes.count} processes"
+            raise click.UsageError(f"the recipe has {sharing}: take a number of them that divides it")
+
+
+# -- what a run tells, and what it ends with -----------------------------------------------------------------------
+
+
+def _evaluation(recipe: Recipe, wanted: Wanted) -> Callable[[nn.Module], dict[str, float]]:
+    """Errors of every set of pictures held out or measured, by the zero-shot protocol, and their mean as `abs_rel`."""
+    preset = preset_named(recipe.network)
+    groups = [group for group in (_rooms(recipe, wanted), _worlds(recipe), _measured(wanted)) if group]
+
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        engine = torch_engine(network, Computing(wanted.device))
+        predict = NetworkPredictor(preset, preset.side_px, engine)
+        groups_scores = [scores_by_set(predict, group) for group in groups]
+        numbers = {
+            f"{field} {name}": value
+            for scores in groups_scores
+            for name, values in scores.items()
+            if name != "mean"
+            for field, value in values._asdict().items()
+        }
+        if groups_scores:
+            numbers["abs_rel"] = float(np.mean([scores["mean"].abs_rel for scores in groups_scores]))
+        return numbers
+
+    return evaluate
+
+
+def _no_evaluation(_: nn.Module) -> dict[str, float]:
+    return {}
+
+
+def _measured(wanted: Wanted) -> list[Measured]:
+    return read_measured(wanted.measured) if wanted.measured else []
+
+
+def _rooms(recipe: Recipe, wanted: Wanted) -> list[Measured]:
+    """The pictures that the recipe's sets hold out."""
+    parts = {part.name: part for part in recipe.phases[-1].parts if part.held_out}
+    return [
+        Measured(f"{name} held out", room.image, DepthMap.from_values(room.target, "inverse_depth", "metric"))
+        for name, part in parts.items()
+        for room in read_kinect(wanted.data[name], partial(held_out, part))
     ]
 
 
-def _evaluation(groups: Sequence[Sequence[Measured]]) -> Callable[[nn.Module], dict[str, float]]:
-    """Scores of every set of every group of pictures, as numbers of a log line."""
+def _worlds(recipe: Recipe) -> list[Measured]:
+    """Worlds that were never trained on, for recipes that train on worlds."""
+    phase = recipe.phases[-1]
+    if not any(is_made(part) for part in phase.parts):
+        return []
+    worlds = held_out_worlds(phase, MEASURED_WORLDS)
+    return [Measured("worlds held out", each.image, each.depth_map) for each in worlds]
 
-    def evaluate(network: nn.Module) -> dict[str, float]:
-        network.eval()
-        predict = predictor_of(network, PRESET)
-        scores = {name: s for group in groups if group for name, s in scores_by_set(predict, group).items()}
-        network.train()
-        return {
-            f"{name} {field}": round(value, 4)
-            for name, values in scores.items()
-            for field, value in values._asdict().items()
-        }
 
-    return evaluate
+@contextlib.contextmanager
+def _bar(recipe: Recipe, done: int, is_first: bool) -> Iterator[Callable[[], None]]:
+    if not is_first:
+        yield lambda: None
+        return
+    with progress_bar(sum(phase.steps for phase in recipe.phases) - done, "Training") as advance:
+        yield advance
+
+
+def _say(steps: int, numbers: Mapping[str, float]) -> None:
+    shown = [f"{name} {value:.3g}" for name, value in numbers.items() if name.startswith(("loss", "abs_rel"))]
+    click.echo(f"{steps} steps: {', '.join(shown)}, {numbers['pictures_per_s']:.3g} pictures/s")
+
+
+def _say_nothing(steps: int, numbers: Mapping[str, float]) -> None:
+    pass
+
+
+def _as_text(wanted: Wanted) -> dict[str, object]:
+    """The options, as they can stand in a JSON file."""
+    return json.loads(json.dumps(asdict(wanted), default=str))
+
+
+def _write_result(network: nn.Module, name: str, folder: Path) -> Path:
+    """The averaged network as weights to begin with and as an ONNX file to predict with."""
+    preset = preset_named(name)
+    network = network.cpu()
+    write_network(folder / f"{name}.pt", network)
+    shapes = _CHECKED_SHAPES if name == "tiny" else [(preset.side_px, preset.side_px)]
+    target = folder / f"{name}.onnx"
+    export_onnx(
+        fold_norms(network),
+        target,
+        described(preset),
+        shapes,
+        any_shape=preset.resize != "square",
+        numbers="stored_float16" if name == "tiny" else "float32",
+    )
+    return target

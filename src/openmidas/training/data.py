@@ -1,143 +1,129 @@
-"""Training sources: folders of pictures with different annotation, held in memory, and the batches drawn from them."""
+"""From the sets of a recipe to its minibatches: read, drawn, changed at random and stacked, ahead of the training."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from zlib import crc32
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from openmidas.files.errors import file_error
-from openmidas.files.images import read_image
-from openmidas.training.augment import Sample, paste_shapes, recolour, warp
-from openmidas.training.labels import list_labels, read_label
+from openmidas.files.cores import usable_cores
+from openmidas.models.presets import Preset
+from openmidas.training.annotations import Sample
+from openmidas.training.augment import paste_shapes, recolour, warp
+from openmidas.training.distributed import ALONE, Processes
+from openmidas.training.losses import Pairs, to_pairs
+from openmidas.training.recipes import Part, Sizes
+from openmidas.training.sampling import Drawn, Stage, draw
 
-BATCHES_AHEAD = 8
-PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-KINECT_METRES = 9.99547 / 255
+BATCHES_AHEAD = 2  # for each thread
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """Pictures of one annotation, and how they count.
+    """A set that is there: `read` opens the picture that the sampler has drawn of its `count`."""
 
-    per_batch: pictures in a minibatch. kept: share of the residuals that the loss keeps. gradient_weight: alpha of
-    the gradient loss. paste_chance: how often shapes are laid in front.
-    """
-
-    name: str
-    samples: Sequence[Sample]
-    per_batch: int
-    kept: float
-    gradient_weight: float
-    paste_chance: float
+    part: Part
+    count: int
+    read: Callable[[Drawn], Sample]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    image: Float[Tensor, "b 3 h w"]  # [-1, 1]
+    """The sets' pictures in the order of the recipe, normalised as their network wants them."""
+
+    image: Float[Tensor, "b 3 h w"]
     target: Float[Tensor, "b h w"]
     valid: Bool[Tensor, "b h w"]
-    kept: Float[Tensor, " b"]
-    gradient_weight: Float[Tensor, " b"]
+    pairs: Pairs
+
+    def to(self, device: str) -> Batch:
+        """The same on another device."""
+        image, target, valid = (
+            t.to(device, non_blocking=True) for t in (self.image, self.target, self.valid)
+        )
+        return Batch(image, target, valid, Pairs(*(t.to(device) for t in self.pairs)))
+
+    def split(self, counts: Sequence[int]) -> list[Batch]:
+        """The sets' own pictures."""
+        parts = zip(
+            *(t.split(counts) for t in (self.image, self.target, self.valid, *self.pairs)), strict=True
+        )
+        return [Batch(image, target, valid, Pairs(*pairs)) for image, target, valid, *pairs in parts]
 
 
-def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
-    """Photographs for which `labels` has a gray picture of the same stem, near bright (affine-invariant).
+@dataclass(frozen=True)
+class Plan:
+    """What decides about the minibatches of a run, and which part of them is this process's."""
 
-    Raises FileError when no photograph has a label.
-    """
-    found = list_labels(labels)
-    samples = []
-    for path in (path for path in list_photos(photos) if path.stem in found):
-        image = read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX))
-        image = _at_most(image, PHOTO_SIDE_PX)
-        label = cv2.resize(read_label(found[path.stem]), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        samples.append(Sample(image, label.astype(np.float16), np.ones(label.shape, bool)))
-    if not samples:
-        raise file_error(photos, f"no photograph has a label of its name in {labels}: label them first")
-    return samples
+    stages: Sequence[Stage]
+    sizes: Sizes
+    seed: int
+    preset: Preset
+    processes: Processes = ALONE
 
 
-def list_photos(folder: Path) -> list[Path]:
-    """The photographs of a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+def source_of(part: Part, samples: Sequence[Sample]) -> Source:
+    """A set that is held in memory."""
+    return Source(part, len(samples), lambda drawn: samples[drawn.index])
 
 
-def _at_most(image: UInt8[np.ndarray, "h w 3"], side_px: int) -> UInt8[np.ndarray, "h2 w2 3"]:
-    scale = side_px / max(image.shape[:2])
-    return image if scale >= 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def draw_batch(sources: Mapping[str, Source], plan: Plan, step: int) -> Batch:
+    """This process's pictures of a step; size and every draw follow from the seed and the step alone."""
+    counts = {name: source.count for name, source in sources.items()}
+    rng = np.random.default_rng([plan.seed, step])
+    size = plan.sizes[int(rng.integers(len(plan.sizes)))]
+    drawn = draw(plan.stages, counts, plan.seed, step, plan.processes)
+    samples = [_changed(sources, plan.seed, one, size) for one in drawn]
+    return stacked(samples, plan.preset)
 
 
-def read_kinect(folder: Path, wanted: Callable[[int], bool]) -> list[Sample]:
-    """RGB-D pictures `NNNN.webp`, `NNNN_depth.webp` (metric; 1/m after reading) of the wanted numbers."""
-    samples = []
-    for path in sorted(folder.glob("[0-9]" * 4 + ".webp")):
-        if not wanted(int(path.stem)):
-            continue
-        image = read_image(path)
-        codes = read_image(folder / f"{path.stem}_depth.webp")[..., 0]
-        metres = cv2.resize((codes + np.float32(0.5)) * np.float32(KINECT_METRES), image.shape[1::-1])
-        samples.append(Sample(image, (1 / metres).astype(np.float16), np.ones(metres.shape, bool)))
-    return samples
+def _changed(sources: Mapping[str, Source], seed: int, drawn: Drawn, size: tuple[int, int]) -> Sample:
+    source = sources[drawn.name]
+    rng = np.random.default_rng([seed, crc32(drawn.name.encode()), drawn.position])
+    sample = warp(source.read(drawn), size, rng)
+    if rng.random() < source.part.paste_chance:
+        sample = paste_shapes(sample, _texture(next(iter(sources.values())), rng), rng)
+    return replace(sample, image=recolour(sample.image, rng))
 
 
-def read_synthetic(folder: Path) -> list[Sample]:
-    """Rendered scenes `NNNNN.webp`, `NNNNN_inverse_depth.npz` (exact, 1/m, sky 0)."""
-    samples = []
-    for path in sorted(folder.glob("*_inverse_depth.npz")):
-        with np.load(path) as stored:
-            target = stored["inverse_depth"]
-        image = read_image(path.with_name(path.name.replace("_inverse_depth.npz", ".webp")))
-        samples.append(Sample(image, target, np.isfinite(target)))
-    return samples
+def _texture(source: Source, rng: np.random.Generator) -> np.ndarray:
+    """Any picture of a set."""
+    number = int(rng.integers(source.count))
+    return source.read(Drawn(source.part.name, number, number)).image
 
 
-def draw_sample(
-    source: Source, textures: Sequence[Sample], size: tuple[int, int], rng: np.random.Generator
-) -> Sample:
-    """One augmented sample of `source` at `size`."""
-    sample = warp(source.samples[int(rng.integers(len(source.samples)))], size, rng)
-    if rng.random() < source.paste_chance:
-        sample = paste_shapes(sample, textures[int(rng.integers(len(textures)))].image, rng)
-    return Sample(recolour(sample.image, rng), sample.target, sample.valid)
-
-
-def draw_batch(sources: Sequence[Source], size: tuple[int, int], rng: np.random.Generator) -> Batch:
-    """`per_batch` samples of every source, in the sources' order: the papers' naive mixing."""
-    textures = sources[0].samples
-    drawn = [(s, draw_sample(s, textures, size, rng)) for s in sources for _ in range(s.per_batch)]
-    pixels = np.stack([sample.image for _, sample in drawn])
+def stacked(samples: Sequence[Sample], preset: Preset) -> Batch:
+    """Samples of one size as a minibatch."""
+    mean, std = (torch.tensor(values)[:, None, None] * 255 for values in (preset.mean, preset.std))
+    pixels = torch.from_numpy(np.stack([sample.image for sample in samples]))
+    image = pixels.permute(0, 3, 1, 2).float().sub_(mean).div_(std)
     return Batch(
-        torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1,
-        torch.from_numpy(np.stack([sample.target for _, sample in drawn])).float(),
-        torch.from_numpy(np.stack([sample.valid for _, sample in drawn])),
-        torch.tensor([source.kept for source, _ in drawn]),
-        torch.tensor([source.gradient_weight for source, _ in drawn]),
+        image.contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(np.stack([sample.target for sample in samples])).float(),
+        torch.from_numpy(np.stack([sample.valid for sample in samples])),
+        to_pairs([sample.pairs for sample in samples]),
     )
 
 
-def batches(
-    sources: Sequence[Source], sizes: Sequence[tuple[int, int]], seed: int, steps: range
-) -> Iterator[Batch]:
-    """A batch for each of `steps`, made ahead in a thread; size and every draw follow from (seed, step) alone."""
-
-    def draw(step: int) -> Batch:
-        rng = np.random.default_rng([seed, step])
-        return draw_batch(sources, sizes[int(rng.integers(len(sizes)))], rng)
-
-    with ThreadPoolExecutor(1) as pool:
-        pending = deque(pool.submit(draw, step) for step in steps[:BATCHES_AHEAD])
-        for step in steps[BATCHES_AHEAD:]:
-            yield pending.popleft().result()
-            pending.append(pool.submit(draw, step))
-        while pending:
-            yield pending.popleft().result()
+def batches(sources: Mapping[str, Source], plan: Plan, steps: range) -> Iterator[Batch]:
+    """The minibatch of each of these steps, made ahead in threads."""
+    threads = usable_cores()
+    ahead = BATCHES_AHEAD * threads
+    with ThreadPoolExecutor(threads) as pool:
+        pending = deque(pool.submit(draw_batch, sources, plan, step) for step in steps[:ahead])
+        try:
+            for step in steps[ahead:]:
+                yield pending.popleft().result()
+                pending.append(pool.submit(draw_batch, sources, plan, step))
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for waiting in pending:
+                waiting.cancel()

@@ -1,145 +1,185 @@
-"""The training loop: Adam, warm-up and cosine, averaged weights, checkpoints that a later run goes on from."""
+"""The training loop: one for every recipe, network, precision and number of processes."""
 
 from __future__ import annotations
 
-import json
-import os
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from openmidas.training.data import Batch, Source, batches
-from openmidas.training.losses import ANCHOR_WEIGHT, anchor, trimmed_loss
+from openmidas.files.errors import file_error
+from openmidas.files.image_writing import write_image
+from openmidas.models.presets import preset_named
+from openmidas.training.checkpoints import (
+    AVERAGE,
+    BEST,
+    Progress,
+    Stateful,
+    read_progress,
+    resume,
+    write_last,
+    write_network,
+)
+from openmidas.training.data import Batch, Plan, Source, batches, draw_batch
+from openmidas.training.distributed import ALONE, Processes, average
+from openmidas.training.losses import LOSSES, Pairs, anchor, ranking, trimmed_loss, unit_range
+from openmidas.training.monitor import opened_log, prediction_grid
+from openmidas.training.optimising import averaged_model, backward, optimiser, rate_factor, set_rates, update
+from openmidas.training.recipes import Part, Phase, Recipe
+from openmidas.training.sampling import Stage
+
+Precision = Literal["float32", "bfloat16", "float16"]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PICTURES = "pictures"
+ERROR = "abs_rel"  # the number of an evaluation by which networks are compared: the least is best
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How long and how fast; learning rates are for a weight tensor of root mean square 0.05."""
+class Running:
+    """Where a run computes, in what precision, and who is told.
 
-    steps: int
-    sizes: tuple[tuple[int, int], ...]  # (height, width) of the minibatches, drawn at random
-    encoder_rate: float
-    decoder_rate: float
-    warm_up_steps: int = 200
-    weight_decay: float = 0.01
-    average_decay: float = 0.998
-    frozen: tuple[str, ...] = ()  # parameters whose name starts so stay as they are
-    bfloat16: bool = False  # half the memory traffic; eight times slower on processors that only emulate it
-    seed: int = 0
-
-
-def rate_factor(step: int, schedule: Schedule) -> float:
-    """Share of the full learning rate: linear warm-up, then half a cosine down to 1 %."""
-    if step < schedule.warm_up_steps:
-        return (step + 1) / schedule.warm_up_steps
-    done = (step - schedule.warm_up_steps) / max(1, schedule.steps - schedule.warm_up_steps)
-    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(1.0, done))))
-
-
-def optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    """AdamW with one group a tensor.
-
-    Folded batch norms leave weights of very different size (depthwise kernels are large); Adam's step does not
-    follow it, so the rate does.
+    evaluate: numbers about a network, `abs_rel` among them where there is anything to measure on; it must leave the
+    network as it is. advance: called after each step. say: told the numbers at each checkpoint.
     """
-    groups = []
-    for name, parameter in network.named_parameters():
-        parameter.requires_grad_(not name.startswith(schedule.frozen))
-        if not parameter.requires_grad:
-            continue
-        base = schedule.encoder_rate if name.startswith("encoder.") else schedule.decoder_rate
-        size = float(parameter.detach().square().mean().sqrt()) / 0.05 if parameter.ndim > 1 else 1.0
-        rate = base * float(np.clip(size, 0.5, 10.0))
-        decay = schedule.weight_decay if parameter.ndim > 1 else 0.0
-        groups.append({"params": [parameter], "lr": rate, "full_rate": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups, lr=schedule.decoder_rate, betas=(0.9, 0.999), foreach=True)
+
+    folder: Path
+    evaluate: Callable[[nn.Module], Mapping[str, float]]
+    device: str = "cpu"
+    precision: Precision = "float32"
+    processes: Processes = ALONE
+    advance: Callable[[], None] = lambda: None
+    say: Callable[[int, Mapping[str, float]], None] = lambda steps, numbers: None
 
 
 def train(
-    network: nn.Module,
-    sources: Sequence[Source],
-    schedule: Schedule,
-    folder: Path,
-    evaluate: Callable[[nn.Module], dict[str, float]],
-    every: int = 500,
+    network: nn.Module, sources: Mapping[str, Source], recipe: Recipe, phase: Phase, running: Running
 ) -> nn.Module:
-    """Train `network` in place and return the averaged one.
+    """Train `network` in place through one phase and return the averaged one, in eval mode.
 
-    `folder` gets `checkpoint.pt` every `every` steps (a run that finds one goes on from it) and `log.jsonl`, one
-    line each time: step, mean loss of every source, pictures a second, what `evaluate` says of the averaged network.
+    The folder gets `last.pt`, from which a run that was killed goes on as if it had not been, `best.pt`, the log and
+    pictures. Raises FileError where a loss is no longer finite, and for what cannot be written.
     """
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average_decay),
-        use_buffers=True,
+    begin = recipe.first_step(phase)
+    end = begin + phase.steps
+    network.to(running.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    averaged = averaged_model(network, phase.average_decay)
+    adam = optimiser(network, phase)
+    scaler = torch.amp.GradScaler(running.device, enabled=running.precision == "float16")
+    states: dict[str, Stateful] = {"network": network, AVERAGE: averaged, "optimiser": adam, "scaler": scaler}
+    progress = read_progress(running.folder)
+    if progress.steps > begin:
+        resume(running.folder, states)
+    done = max(progress.steps, begin)
+    plan = plan_of(recipe, phase, running.processes)
+    seen: list[Tensor] = []
+    with opened_log(running.folder if running.processes.number == 0 else None, done) as record:
+        started = time.monotonic()
+        for step, drawn in enumerate(batches(sources, plan, range(done, end)), start=done):
+            batch = drawn.to(running.device)
+            set_rates(adam, rate_factor(step - begin, phase))
+            with torch.autocast(running.device, DTYPES[running.precision], running.precision != "float32"):
+                prediction = network(batch.image)
+            losses, objectives = losses_of(prediction.float(), batch, phase, running.processes)
+            weights = backward(objectives, network, phase, scaler)
+            norm = update(network, adam, scaler, phase.clip_norm)
+            averaged.update_parameters(network)
+            seen.append(torch.cat([losses, weights, norm.where(norm.isfinite(), torch.nan)[None]]).detach())
+            running.advance()
+            is_kept = (step + 1) % phase.checkpoint_steps == 0 or step + 1 == end
+            if is_kept or (step + 1) % phase.log_steps == 0:
+                pictures = len(seen) * phase.pictures
+                numbers = _means(seen, phase, step + 1, running.folder)
+                numbers["pictures_per_s"] = pictures / (time.monotonic() - started)
+                if is_kept and running.processes.number == 0:
+                    shown = _first_of_each(draw_batch(sources, replace(plan, processes=ALONE), begin), phase)
+                    numbers |= _measured(averaged.module, shown, plan, step + 1, running)
+                    progress = _kept(running.folder, states, numbers, progress, step + 1)
+                    running.say(step + 1, numbers)
+                record(step + 1, numbers)
+                seen, started = [], time.monotonic()
+    return averaged.module
+
+
+def plan_of(recipe: Recipe, phase: Phase, processes: Processes = ALONE) -> Plan:
+    """What the minibatches of a phase follow from: the sampler's stages are the recipe's phases."""
+    stages = [
+        Stage(recipe.first_step(each), {part.name: part.per_batch for part in each.parts})
+        for each in recipe.phases
+    ]
+    return Plan(stages, phase.sizes, recipe.seed, preset_named(recipe.network), processes)
+
+
+def losses_of(
+    prediction: Float[Tensor, "b h w"], batch: Batch, phase: Phase, processes: Processes
+) -> tuple[Float[Tensor, " l"], list[Float[Tensor, ""]]]:
+    """The mean loss of every set, and what is to be made small: with the set's weight, and the anchor."""
+    counts = [part.per_batch // processes.count for part in phase.parts]
+    losses, objectives = [], []
+    for part, own, predicted in zip(phase.parts, batch.split(counts), prediction.split(counts), strict=True):
+        loss = _losses(part, predicted, own).mean()
+        held = anchor(predicted, torch.ones_like(own.valid) if part.loss == "ranking" else own.valid).mean()
+        losses.append(loss)
+        objectives.append(part.weight * (loss + phase.anchor_weight * held))
+    return torch.stack(losses), objectives
+
+
+def _losses(part: Part, prediction: Float[Tensor, "b h w"], batch: Batch) -> Float[Tensor, " b"]:
+    if part.loss == "ranking":
+        return ranking(prediction, batch.pairs)
+    target = unit_range(batch.target, batch.valid)
+    if part.kept is None:
+        return LOSSES[part.loss](prediction, target, batch.valid, part.gradient_weight)
+    kept = prediction.new_full(prediction.shape[:1], part.kept)
+    return trimmed_loss(prediction, target, batch.valid, kept, part.gradient_weight)
+
+
+def _means(seen: Sequence[Tensor], phase: Phase, steps: int, folder: Path) -> dict[str, float]:
+    """Mean losses, weights and norm of gradients since the last line, over all processes."""
+    means = torch.stack(list(seen)).nanmean(0)
+    average(means)
+    names = [f"{what} {part.name}" for what in ("loss", "weight") for part in phase.parts]
+    numbers = dict(zip([*names, "gradient norm"], means.tolist(), strict=True))
+    if not all(math.isfinite(numbers[name]) for name in names):
+        problem = f"the loss is no longer finite after {steps} steps: lower the rates, or take more precision"
+        raise file_error(folder, f"{problem}; last.pt is of before")
+    return numbers
+
+
+def _measured(network: nn.Module, shown: Batch, plan: Plan, steps: int, running: Running) -> dict[str, float]:
+    """What the evaluation says of the network; a picture of what it makes of some pictures goes to the folder."""
+    with torch.no_grad():
+        prediction = network(shown.to(running.device).image)
+    folder = running.folder / PICTURES
+    folder.mkdir(exist_ok=True)
+    write_image(folder / f"{steps:07d}.png", prediction_grid(shown, prediction, plan.preset))
+    return dict(running.evaluate(network))
+
+
+def _first_of_each(batch: Batch, phase: Phase) -> Batch:
+    """One picture of every set."""
+    starts = torch.tensor(list(accumulate((part.per_batch for part in phase.parts[:-1]), initial=0)))
+    return Batch(
+        batch.image[starts],
+        batch.target[starts],
+        batch.valid[starts],
+        Pairs(*(t[starts] for t in batch.pairs)),
     )
-    adam = optimiser(network, schedule)
-    parts = {"network": network, "average": average, "optimiser": adam}
-    first = resume(folder / "checkpoint.pt", parts)
-    stream = batches(sources, schedule.sizes, schedule.seed, range(first, schedule.steps))
-    losses, started = [], time.monotonic()
-    for step, batch in enumerate(stream, start=first):
-        losses.append(_step(network, adam, batch, rate_factor(step, schedule), schedule.bfloat16))
-        average.update_parameters(network)
-        if (step + 1) % every == 0 or step + 1 == schedule.steps:
-            save(folder / "checkpoint.pt", parts, step + 1)
-            rate = len(losses) * batch.image.shape[0] / (time.monotonic() - started)
-            line = {"step": step + 1, **_by_source(losses, sources), "pictures_per_s": round(rate, 1)}
-            _log(folder / "log.jsonl", line | evaluate(average.module))
-            losses, started = [], time.monotonic()
-    return average.module
 
 
-def _step(
-    network: nn.Module, adam: torch.optim.Optimizer, batch: Batch, factor: float, bfloat16: bool
-) -> torch.Tensor:
-    for group in adam.param_groups:
-        group["lr"] = group["full_rate"] * factor
-    image = batch.image.to(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        prediction = network(image)
-    prediction = prediction.float()
-    losses = trimmed_loss(prediction, batch.target, batch.valid, batch.kept, batch.gradient_weight)
-    adam.zero_grad(set_to_none=True)
-    (losses + ANCHOR_WEIGHT * anchor(prediction, batch.valid)).mean().backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    adam.step()
-    return losses.detach()
-
-
-def _by_source(losses: Sequence[torch.Tensor], sources: Sequence[Source]) -> dict[str, float]:
-    mean = torch.stack(list(losses)).mean(0)
-    parts = mean.split([source.per_batch for source in sources])
-    return {source.name: round(float(part.mean()), 4) for source, part in zip(sources, parts, strict=True)}
-
-
-def _log(path: Path, line: dict[str, Any]) -> None:
-    text = json.dumps(line)
-    print(text, flush=True)
-    with path.open("a", encoding="utf8") as file:
-        file.write(text + "\n")
-
-
-def save(path: Path, parts: dict[str, Any], step: int) -> None:
-    """Write every part's state and the step, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, beside)
-    os.replace(beside, path)
-
-
-def resume(path: Path, parts: dict[str, Any]) -> int:
-    """Load every part's state if `path` exists; the number of steps done."""
-    if not path.exists():
-        return 0
-    stored = torch.load(path, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(stored[name])
-    return int(stored["step"])
+def _kept(
+    folder: Path, states: Mapping[str, Stateful], numbers: Mapping[str, float], progress: Progress, steps: int
+) -> Progress:
+    """Write the checkpoint, and the averaged network if it is the best so far."""
+    error = numbers.get(ERROR, math.inf)
+    if error < progress.least_error:
+        write_network(folder / BEST, states[AVERAGE])
+    progress = Progress(steps, min(error, progress.least_error))
+    write_last(folder, states, progress)
+    return progress

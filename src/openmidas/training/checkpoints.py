@@ -1,0 +1,82 @@
+"""Checkpoints that a later run goes on from, whole or not at all: the last one, and the best network so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import nn
+
+from openmidas.files.atomic import written_beside
+from openmidas.files.errors import file_error
+from openmidas.networks.stored import read_stored
+
+LAST = "last.pt"
+BEST = "best.pt"
+AVERAGE = "average"
+
+
+class Stateful(Protocol):
+    """A network, an optimiser, a scaler of gradients."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Any) -> object: ...
+
+
+class Progress(NamedTuple):
+    """How far a run is: steps done, and the least error measured so far, inf before any."""
+
+    steps: int
+    least_error: float
+
+
+NOTHING_DONE = Progress(0, float("inf"))
+
+
+def write_last(folder: Path, parts: Mapping[str, Stateful], progress: Progress) -> None:
+    """Write everything that training goes on from as `last.pt`; raises FileError."""
+    _write(
+        folder / LAST, {"progress": tuple(progress), **{name: p.state_dict() for name, p in parts.items()}}
+    )
+
+
+def write_network(path: Path, network: Stateful) -> None:
+    """Write the averaged weights alone; raises FileError."""
+    _write(path, {AVERAGE: network.state_dict()})
+
+
+def read_network(path: Path, network: nn.Module) -> None:
+    """Load the averaged weights of `last.pt`, `best.pt` or a run's end, all of them, else FileError."""
+    stored, prefix = read_stored(path).get(AVERAGE, {}), "module."
+    weights = {key.removeprefix(prefix): value for key, value in stored.items() if key != "n_averaged"}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise file_error(path, "is no checkpoint of a run of this version: train one anew") from error
+
+
+def read_progress(folder: Path) -> Progress:
+    """How far the run in that folder is; raises FileError for a checkpoint that is none."""
+    path = folder / LAST
+    if not path.exists():
+        return NOTHING_DONE
+    try:
+        return Progress(*read_stored(path)["progress"])
+    except KeyError as error:
+        raise file_error(path, "is no checkpoint of this version: choose another folder") from error
+
+
+def resume(folder: Path, parts: Mapping[str, Stateful]) -> None:
+    """Load every part's state from `last.pt`; raises FileError."""
+    stored = read_stored(folder / LAST)
+    for name, part in parts.items():
+        part.load_state_dict(stored[name])
+
+
+def _write(path: Path, entries: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as temporary:
+        torch.save(dict(entries), temporary)

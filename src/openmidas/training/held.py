@@ -1,0 +1,81 @@
+"""The folders that the embedded network is trained on: small enough to be held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from openmidas.files.errors import file_error, system_error
+from openmidas.files.images import read_image
+from openmidas.training.annotations import Sample
+from openmidas.training.labels import list_labels, read_label
+
+PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+KINECT_METRES = 9.99547 / 255
+
+
+def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
+    """Photographs for which `labels` has a gray picture of the same stem, near bright (affine-invariant).
+
+    Raises FileError when no photograph has a label.
+    """
+    check_folder(labels)
+    found = list_labels(labels)
+    samples = []
+    for path in (path for path in list_photos(photos) if path.stem in found):
+        image = _at_most(read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX)), PHOTO_SIDE_PX)
+        target = cv2.resize(read_label(found[path.stem]), image.shape[1::-1]).astype(np.float16)
+        samples.append(Sample(image, target, np.ones(target.shape, bool)))
+    if not samples:
+        raise file_error(photos, f"no photograph has a label of its name in {labels}: label them first")
+    return samples
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """The photographs of a folder, by name; raises FileError where there is no such folder."""
+    check_folder(folder)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+
+
+def check_folder(folder: Path) -> None:
+    """The FileError of a folder that cannot be listed."""
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise system_error(folder, error) from error
+
+
+def _at_most(image: UInt8[np.ndarray, "h w 3"], side_px: int) -> UInt8[np.ndarray, "h2 w2 3"]:
+    scale = side_px / max(image.shape[:2])
+    return image if scale >= 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def read_kinect(folder: Path, wanted: Callable[[int], bool]) -> list[Sample]:
+    """RGB-D pictures `NNNN.webp`, `NNNN_depth.webp` (metric; 1/m after reading) of the wanted numbers."""
+    check_folder(folder)
+    samples = []
+    for path in sorted(folder.glob("[0-9]" * 4 + ".webp")):
+        if not wanted(int(path.stem)):
+            continue
+        image = read_image(path)
+        codes = read_image(folder / f"{path.stem}_depth.webp")[..., 0]
+        metres = cv2.resize((codes + np.float32(0.5)) * np.float32(KINECT_METRES), image.shape[1::-1])
+        samples.append(Sample(image, (1 / metres).astype(np.float16), np.ones(metres.shape, bool), "metric"))
+    return samples
+
+
+def read_rendered(folder: Path) -> list[Sample]:
+    """Rendered scenes `NNNNN.webp`, `NNNNN_inverse_depth.npz` (exact, 1/m, sky 0)."""
+    check_folder(folder)
+    samples = []
+    for path in sorted(folder.glob("*_inverse_depth.npz")):
+        with np.load(path) as stored:
+            target = stored["inverse_depth"]
+        image = read_image(path.with_name(path.name.replace("_inverse_depth.npz", ".webp")))
+        samples.append(Sample(image, target, np.isfinite(target), "metric"))
+    return samples

@@ -1,0 +1,97 @@
+"""What a step does to the weights: rates, backward pass, clipping, Adam, averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from openmidas.training.mixing import MIXINGS
+from openmidas.training.recipes import Phase
+
+REFERENCE_SIZE = 0.05  # root mean square of a weight tensor whose rate is the recipe's own
+SIZE_RANGE = (0.5, 10.0)
+
+
+def optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
+    """AdamW with the phase's rates, and without the parameters that it freezes; biases and norms do not decay.
+
+    Folded batch norms leave weights of very different size (depthwise kernels are large); Adam's step does not
+    follow it, so the rate does where the phase says so.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(phase.frozen))
+        if not parameter.requires_grad:
+            continue
+        base = phase.encoder_rate if name.startswith("encoder.") else phase.decoder_rate
+        rate = base * (_size(parameter) if phase.rates_follow_size else 1.0)
+        decay = phase.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    rows = [
+        {"params": parameters, "lr": rate, "full_rate": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+    return torch.optim.AdamW(rows, lr=phase.decoder_rate, betas=(0.9, 0.999), foreach=True)
+
+
+def _size(parameter: nn.Parameter) -> float:
+    """How many times as large as a weight that is trained at the full rate."""
+    if parameter.ndim == 1:
+        return 1.0
+    return float(np.clip(float(parameter.detach().square().mean().sqrt()) / REFERENCE_SIZE, *SIZE_RANGE))
+
+
+def rate_factor(step: int, phase: Phase) -> float:
+    """Share of the full learning rate at a step of the phase: linear warm-up, then half a cosine down."""
+    if step < phase.warm_up_steps:
+        return (step + 1) / phase.warm_up_steps
+    done = (step - phase.warm_up_steps) / max(1, phase.steps - phase.warm_up_steps)
+    falls = 0.5 * (1 + float(np.cos(np.pi * min(1.0, done))))
+    return phase.final_share + (1 - phase.final_share) * falls
+
+
+def set_rates(adam: torch.optim.Optimizer, factor: float) -> None:
+    """Every group's rate as that share of its full one."""
+    for group in adam.param_groups:
+        group["lr"] = group["full_rate"] * factor
+
+
+def averaged_model(network: nn.Module, decay: float) -> AveragedModel:
+    """The exponentially weighted mean of the weights and of the norms' statistics; of decay 0 the last ones."""
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return averaged.eval()
+
+
+def backward(
+    losses: Sequence[Float[Tensor, ""]], network: nn.Module, phase: Phase, scaler: torch.amp.GradScaler
+) -> Float[Tensor, " l"]:
+    """Set the gradients as the phase mixes its sets; the sets' weights. ValueError where they are not finite.
+
+    In half precision they may overflow: then all become infinite, which the scaler answers by a smaller scale.
+    """
+    try:
+        weights = MIXINGS[phase.mixing]([scaler.scale(loss) for loss in losses], network.parameters())
+    except ValueError:
+        if not scaler.is_enabled():
+            raise
+        for parameter in network.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.full_like(parameter, torch.inf)
+        weights = np.full(len(losses), np.nan)
+    return torch.from_numpy(weights).to(losses[0])
+
+
+def update(
+    network: nn.Module, adam: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip_norm: float
+) -> Float[Tensor, ""]:
+    """Clip the gradients and take the step, unless they overflowed in half precision; their norm before clipping."""
+    scaler.unscale_(adam)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+    scaler.step(adam)
+    scaler.update()
+    return norm

@@ -1,0 +1,108 @@
+"""What a run leaves behind: the recipe, when and with what it was started, and its log."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+import openmidas
+from openmidas.files.atomic import write_bytes
+from openmidas.files.errors import file_error, system_error
+from openmidas.training.recipes import Recipe
+
+RECIPE = "recipe.json"
+STARTS = "starts.jsonl"
+LOG = "log.jsonl"
+_LEFT_OVER = re.compile(r"\.[0-9a-f]{16}\.(pt|png|json|jsonl|onnx)")
+
+
+def open_run(folder: Path, recipe: Recipe) -> None:
+    """Make the folder, or go on in it; FileError where it holds a run of another recipe.
+
+    Half-written files that a killed process left are removed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise system_error(folder, error) from error
+    for path in folder.rglob(".*"):
+        if _LEFT_OVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+    text = json.dumps(asdict(recipe), indent=1)
+    path = folder / RECIPE
+    if path.exists() and path.read_text(encoding="utf8") != text:
+        raise file_error(folder, f"holds a run of another recipe, see {RECIPE}: choose another folder")
+    write_bytes(path, text.encode())
+
+
+def note_start(folder: Path, circumstances: Mapping[str, Any]) -> None:
+    """Add a line to `starts.jsonl`: time, versions, git state of the working folder, and these circumstances."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    line = {"time": now, "command": sys.argv, "versions": _versions(), "git": _git_state(), **circumstances}
+    append_line(folder / STARTS, line)
+
+
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Add one JSON line to a file; numbers to five digits, and null for those that are not finite."""
+    line = {key: _short(value) if isinstance(value, float) else value for key, value in line.items()}
+    with path.open("a", encoding="utf8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def read_log(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of `log.jsonl`, without one that a killed process left half written."""
+    path = folder / LOG
+    for text in path.read_text(encoding="utf8").splitlines() if path.exists() else []:
+        try:
+            yield json.loads(text)
+        except json.JSONDecodeError:
+            return
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Drop the log's lines of steps that will be done again, so that every step stands there once."""
+    kept = [line for line in read_log(folder) if line["step"] <= step]
+    write_bytes(folder / LOG, "".join(json.dumps(line) + "\n" for line in kept).encode())
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "openmidas": openmidas.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "platform": platform.platform(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit of the folder that the command ran in, and whether something differs from it; None outside of git."""
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    return None if commit is None else {"commit": commit, "changed": bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

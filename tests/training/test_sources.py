@@ -1,0 +1,62 @@
+"""Sets open from folders by their layout, or are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from learning import PHASE
+
+from openmidas.files.errors import FileError
+from openmidas.training.datasets.entry import OrdinalPairs
+from openmidas.training.recipes import Part
+from openmidas.training.sampling import Drawn
+from openmidas.training.sources import POOL, USES, folder_names, held_out, held_out_worlds, open_source
+
+
+def test_worlds_need_no_folder_and_come_with_the_truth_of_their_kind() -> None:
+    part = Part("far", "worlds-ordinal", 2, "ranking")
+    source = open_source(part, {}, PHASE)
+    sample = source.read(Drawn("far", 0, 0))
+    assert folder_names(part) == ()
+    assert isinstance(sample.pairs, OrdinalPairs)
+    assert sample.image.shape == (80, 80, 3)  # a quarter more than the largest side of the minibatches
+
+
+def test_a_world_is_seen_several_times_and_then_never_again() -> None:
+    source = open_source(Part("far", "worlds-sfm", 2), {}, PHASE)
+    early = {source.read(Drawn("far", 0, n)).image.tobytes() for n in range(USES)}
+    assert 2 < len(early) < USES
+    late = {source.read(Drawn("far", 0, POOL * USES + n)).image.tobytes() for n in range(2)}
+    assert not early & late
+
+
+def test_worlds_that_networks_are_measured_on_are_others_than_those_they_learn_from() -> None:
+    (measured,) = held_out_worlds(PHASE, 1)
+    assert measured.image.shape == (80, 80, 3)
+    again = next(held_out_worlds(PHASE, 1))
+    np.testing.assert_array_equal(measured.image, again.image)
+
+
+def test_kinect_pictures_that_are_held_out_are_not_trained_on(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(40, 200, 24).astype(np.uint8)[:, None, None], (1, 32, 3))
+    for number in ("0001", "0007"):
+        cv2.imwrite(str(tmp_path / f"{number}.webp"), ramp)
+        cv2.imwrite(str(tmp_path / f"{number}_depth.webp"), ramp, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    part = Part("kinect", "kinect", 1, held_out=((5, 10),))
+    assert [held_out(part, number) for number in (4, 5, 9, 10)] == [False, True, True, False]
+    source = open_source(part, {"kinect": tmp_path}, PHASE)
+    assert source.count == 1
+    sample = source.read(Drawn("kinect", 0, 0))
+    assert sample.ambiguity == "metric"
+    # the darker the code, the nearer
+    assert sample.target[0, 0] == pytest.approx(1 / (40.5 * 9.99547 / 255), rel=1e-3)
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="holds no picture of the layout kinect"):
+        open_source(Part("kinect", "kinect", 1), {"kinect": tmp_path}, PHASE)
+    with pytest.raises(FileError, match="nowhere"):
+        open_source(Part("kinect", "kinect", 1), {"kinect": tmp_path / "nowhere"}, PHASE)
