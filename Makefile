@@ -31,10 +31,14 @@ bench: .venv/development  ## speed and accuracy tables
 	$(BIN)/python benchmarks/published.py
 	$(BIN)/python benchmarks/zbuffer.py
 	$(BIN)/python benchmarks/damage.py
+	$(BIN)/python benchmarks/worlds.py
+	$(BIN)/python benchmarks/mixing.py
+	$(BIN)/python benchmarks/training.py
 
 gallery: .venv/development  ## make the pictures of docs/ anew
 	$(BIN)/python docs/make_depth_maps.py
 	$(BIN)/python docs/make_gallery.py
+	$(BIN)/python docs/make_worlds.py
 
 clean:  ## remove the environment and everything made
 	rm -rf .venv out build dist

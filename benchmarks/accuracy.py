@@ -21,7 +21,7 @@ from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.evaluation.metrics import Scores, boundary_f1
 from openmidas.files.images import read_image
-from openmidas.training.data import read_kinect
+from openmidas.training.held import read_kinect
 from openmidas.training.synthetic import FAMILIES, render
 
 Predict = Callable[[np.ndarray], DepthMap]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 import openmidas
-from openmidas.cli import FAILED, effect_app, evaluate_app, scene_app
+from openmidas.cli import FAILED, data_app, effect_app, evaluate_app, scene_app, train_app
 from openmidas.cli.options import HELP, PATH, one_line_errors
 
 _STARTED = time.perf_counter()
@@ -321,51 +320,6 @@ def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
         click.echo(f"{labels}: {label_photos(photos, labels, by)} new labels")
 
 
-@app.command(short_help="Train the network on your own photographs.", context_settings=HELP)
-@click.argument("photos", type=PATH)
-@click.argument("labels", type=PATH)
-@click.argument("run", type=PATH)
-@click.option("--recipe", metavar="NAME", default="first", show_default=True, help="first or second.")
-@click.option("--steps", metavar="N", type=click.IntRange(1), help="Another length than the recipe's.")
-@click.option("--encoder", metavar="FILE", type=PATH, help="MobileNetV2 weights to begin with (NPZ).")
-@click.option(
-    "--start", metavar="FILE", type=PATH, help="checkpoint.pt or tiny.onnx of an earlier run to begin with."
-)
-@click.option("--synthetic", metavar="DIR", type=PATH, help="Rendered scenes.")
-@click.option("--kinect", metavar="DIR", type=PATH, help="RGB-D pictures NNNN.webp, NNNN_depth.webp.")
-@click.option(
-    "--hold-out", metavar="A:B", multiple=True, help="Numbers of those to measure on, never to train on."
-)
-@click.option("--measured", metavar="DIR", type=PATH, help="Pictures with measured depth, for the log.")
-@click.option("--bfloat16", is_flag=True, help="Compute in half precision, where the processor has it.")
-def train(
-    run: Path, recipe: str, steps: int | None, bfloat16: bool, hold_out: Sequence[str], **data: Any
-) -> None:
-    """Train on the photographs in PHOTOS with their LABELS; RUN gets checkpoint, log and tiny.onnx.
-
-    Stop it when you like: the same command goes on from its checkpoint.
-
-    \b
-    Example:
-      openmidas train holiday labels run --synthetic rendered --encoder mobilenet.npz
-    """
-    with one_line_errors():
-        from openmidas.cli.meaning import check_name
-        from openmidas.cli.train import Inputs, recipe_named, train_network
-        from openmidas.training.recipes import RECIPES
-
-        check_name("--recipe", recipe, tuple(RECIPES))
-        inputs = Inputs(hold_out=[_range(text) for text in hold_out], **data)
-        click.echo(f"Wrote {train_network(inputs, recipe_named(recipe, steps, bfloat16), run)}.")
-
-
-def _range(text: str) -> range:
-    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
-    if match is None:
-        raise click.UsageError(f"--hold-out is FIRST:END, such as 534:596, not {text!r}")
-    return range(int(match[1]), int(match[2]))
-
-
 for command in (
     scene_app.scene,
     scene_app.clip,
@@ -374,5 +328,7 @@ for command in (
     effect_app.effect,
     evaluate_app.evaluate,
     evaluate_app.check,
+    data_app.data,
+    train_app.train,
 ):
     app.add_command(command)

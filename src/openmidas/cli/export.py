@@ -13,13 +13,13 @@ from torch import nn
 from openmidas.cli.inputs import find_pictures
 from openmidas.cli.meaning import check_name, size_in
 from openmidas.cli.progress import byte_bar
-from openmidas.cli.train import earlier_network
 from openmidas.files.errors import file_error
 from openmidas.models.presets import PRESETS, Preset, check_side, described
 from openmidas.models.weights import CHECKPOINTS, fetch
 from openmidas.networks.export import LARGEST_ERRORS, MULTIPLE_PX, OPSET, Numbers, export_onnx
 from openmidas.networks.loading import load
 from openmidas.networks.quantise import quantise
+from openmidas.training.starting import earlier_network
 
 _CHECKED_ASPECT = 0.75
 _ROUNDING_DECIDES = (
