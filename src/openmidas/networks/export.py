@@ -72,6 +72,10 @@ def export_onnx(
 def save_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a model that says of itself what `metadata` says."""
     helper.set_model_props(model, dict(metadata))
+    for node in model.graph.node:  # where in whose source files it came from concerns nobody
+        kept = [entry for entry in node.metadata_props if entry.key != "pkg.torch.onnx.stack_trace"]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
     onnx.save(model, path)
     onnx.checker.check_model(path)
 
