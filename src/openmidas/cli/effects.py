@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
 from openmidas.cli.meaning import check_name
-from openmidas.cli.place import Place, Source, read_photo, read_place
+from openmidas.cli.place import Source, read_photo, read_place
 from openmidas.cli.scene import ANY_SIDE_PX, check_new
 from openmidas.depth_map import DepthMap
 from openmidas.files.errors import FilePath, file_error
@@ -21,20 +21,21 @@ from openmidas.files.picture import open_picture
 from openmidas.mesh import Mesh
 from openmidas.scene.blur import blurred_by_depth
 from openmidas.scene.compose import Placement, stood_at, with_mesh, with_picture
-from openmidas.scene.effects import cut_out, fogged, lit_from, relit, slice_in_metres, slice_in_shares
+from openmidas.scene.effects import (
+    DIRECTIONS,
+    cut_out,
+    fogged,
+    lit_from,
+    relit,
+    slice_in_metres,
+    slice_in_shares,
+)
 from openmidas.scene.nearness import inverse_at_metres, inverse_at_share
-from openmidas.scene.normals import CONVENTIONS, normals_of, write_normal_map
+from openmidas.scene.normals import CONVENTIONS, place_normals, write_normal_map
+from openmidas.scene.place import Place
 from openmidas.scene.refine import snap_depth
 
 Rgb = UInt8[np.ndarray, "h w 3"]
-DIRECTIONS = {
-    "left": (-1, -0.3, -0.6),
-    "right": (1, -0.3, -0.6),
-    "above": (0, -1, -0.6),
-    "below": (0, 1, -0.6),
-    "front": (0, 0, -1),
-}
-_SMOOTHED_SHARE = 0.015  # of the longer side: a network's slopes are not smooth enough for normals
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def relight(source: Source, target: Target, direction: str, ambient: float) -> s
     check_name("--from", direction, tuple(DIRECTIONS))
     path = target.path(source, "relit")
     place = read_place(source, ANY_SIDE_PX)
-    lit = lit_from(DIRECTIONS[direction], _normals(place))
+    lit = lit_from(DIRECTIONS[direction], place_normals(place))
     write_image(path, relit(place.image, lit, ambient))
     return f"Wrote {path}: lit from {direction}.\n{place.words}"
 
@@ -85,7 +86,7 @@ def normals(source: Source, target: Target, convention: str, bits: int) -> str:
     if path.suffix.lower() != ".png":
         raise file_error(path, "normal maps are written as .png")
     place = read_place(source, ANY_SIDE_PX)
-    write_normal_map(path, _normals(place), convention, bits)
+    write_normal_map(path, place_normals(place), convention, bits)
     return f"Wrote {path}: normals as {convention} has them, {bits} bits.\n{place.words}"
 
 
@@ -174,10 +175,6 @@ def _number(text: str) -> float:
             f"a place in depth is metres, as 2.5m, or a share of nearness from 0 to 1, not {text!r}"
         )
     return float(match[1])
-
-
-def _normals(place: Place) -> Float32[np.ndarray, "h w 3"]:
-    return normals_of(place.depth_map, place.camera, round(_SMOOTHED_SHARE * max(place.depth_map.shape)))
 
 
 def _rgba(path: FilePath) -> UInt8[np.ndarray, "h w 4"]:

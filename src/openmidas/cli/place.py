@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from openmidas.camera import Camera
-from openmidas.depth_map import DepthMap, with_near_far
+from openmidas.depth_map import ConventionError, DepthMap
 from openmidas.files import read_depth, read_image
 from openmidas.files.errors import FileError, file_error
 from openmidas.models.predictor import load
-from openmidas.scene.calibrate import Calibration, calibrate, far_of, stated_focal_px
-from openmidas.scene.refine import find_sky, snap_depth, with_sky, without_flying_pixels
+from openmidas.scene.calibrate import stated_focal_px
+from openmidas.scene.place import Place, Stated, check_stated, to_place, within_side
 
-ASSUMED_NEAR_M = 1.0
 _LARGEST_ASPECT_ERROR = 0.02
 
 
@@ -39,16 +36,6 @@ class Source:
     sky: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Place:
-    """A photograph as a place: metric depth with clean edges, its camera, and what was assumed, in lines."""
-
-    image: UInt8[np.ndarray, "h w 3"]
-    depth_map: DepthMap
-    camera: Camera
-    words: str
-
-
 def read_photo(source: Source, side_px: int) -> tuple[UInt8[np.ndarray, "h w 3"], DepthMap]:
     """The photograph, its longer side at most `side_px`, and its depth map, as it is known, of the same size.
 
@@ -60,11 +47,7 @@ def read_photo(source: Source, side_px: int) -> tuple[UInt8[np.ndarray, "h w 3"]
     else:
         depth_map = read_depth(source.depth)
         _check_aspect(source.depth, depth_map.shape, image.shape[:2])
-    height, width = image.shape[:2]
-    scale = min(1.0, side_px / max(height, width))
-    height, width = max(1, round(height * scale)), max(1, round(width * scale))
-    small = image if scale == 1 else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return small, depth_map.resize((height, width))
+    return within_side(image, depth_map, side_px)
 
 
 def read_place(source: Source, side_px: int) -> Place:
@@ -74,13 +57,12 @@ def read_place(source: Source, side_px: int) -> Place:
     """
     image, depth_map = read_photo(source, side_px)
     focal_px = stated_focal_px(depth_map.shape, source.photo, source.fov)
-    found = calibrate(depth_map, focal_px)
-    metric, distances = _with_metres(snap_depth(depth_map, image), source, found)
-    metric = without_flying_pixels(metric)
-    if source.sky:
-        metric = with_sky(metric, find_sky(metric, image))
-    camera = Camera.from_focal(depth_map.shape, found.focal_px)
-    return Place(image, metric, camera, f"{distances}\n{_about_focal(camera, source, focal_px, found)}")
+    stated = Stated(source.near, source.far, source.fov, focal_px, source.sky)
+    try:
+        check_stated(depth_map, stated)
+    except ConventionError as error:
+        raise click.UsageError(str(error)) from error
+    return to_place(image, depth_map, stated)
 
 
 def _predicted(source: Source) -> DepthMap:
@@ -99,38 +81,3 @@ def _check_aspect(path: Path, shape: tuple[int, int], photo: tuple[int, int]) ->
         raise file_error(
             path, f"is {sizes[0]}, not in the proportions of the photo, {sizes[1]}: is it another's?"
         )
-
-
-def _with_metres(depth_map: DepthMap, source: Source, found: Calibration) -> tuple[DepthMap, str]:
-    """Metric inverse depth, and the line that says where the metres come from."""
-    if depth_map.ambiguity == "metric":
-        if source.near is not None or source.far is not None:
-            raise click.UsageError("--near and --far are for depth without metres: this one has them")
-        return depth_map, "Distances are the depth map's own."
-    near = ASSUMED_NEAR_M if source.near is None else source.near
-    near_words = "assumed" if source.near is None else "stated"
-    if depth_map.ambiguity == "scale_invariant":
-        if source.far is not None:
-            raise click.UsageError("--far follows from --near: this depth map lacks only its scale")
-        nearest = float(np.nanmax(depth_map.values))
-        metric = depth_map.with_scale_shift(1 / (near * nearest), 0)
-        return metric, f"The nearest is taken to be {near:g} m away ({near_words}; --near)."
-    far = far_of(found.shift, near) if source.far is None else source.far
-    far_words = "stated" if source.far is not None else "told by the planes" if found.is_sure[1] else "usual"
-    words = (
-        f"The nearest is taken to be {near:g} m away ({near_words}; --near), "
-        f"the farthest {far:.3g} m ({far_words}; --far)."
-    )
-    return with_near_far(depth_map, near, far), words
-
-
-def _about_focal(camera: Camera, source: Source, stated_px: float | None, found: Calibration) -> str:
-    if source.fov is not None:
-        origin = "stated"
-    elif stated_px is not None:
-        origin = "from the picture's EXIF data"
-    else:
-        low, high = found.focal_interval_px
-        origin = f"{'told by the planes' if found.is_sure[0] else 'usual'}, {low:.0f} to {high:.0f} px"
-    degrees = max(camera.fov_deg) if source.fov is None else source.fov
-    return f"The longer side is taken to span {degrees:.0f}°, focal length {found.focal_px:.0f} px ({origin}; --fov)."

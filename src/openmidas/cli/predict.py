@@ -21,7 +21,7 @@ from openmidas.files import write_depth, write_heatmap
 from openmidas.files.errors import FileError, file_error, system_error
 from openmidas.files.heatmap import Colormap
 from openmidas.models.batch import Job, Outcome, Write, default_jobs, predict_files, threads_each
-from openmidas.models.predictor import DEVICES, NetworkPredictor, Precision, Predictor, load
+from openmidas.models.predictor import DEVICES, NetworkPredictor, Precision, Predictor, load_network
 from openmidas.models.presets import PRESETS, Preset, check_side
 
 ENDINGS = {
@@ -192,7 +192,7 @@ def _load(request: Request, threads: int) -> NetworkPredictor:
     precision = cast(Precision, request.precision)
     try:
         with byte_bar(request.model) as show:
-            return load(
+            return load_network(
                 request.model, request.size, threads, request.device, precision, request.compile, show
             )
     except FileError:

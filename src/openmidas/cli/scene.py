@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from openmidas.cli.meaning import check_name
-from openmidas.cli.place import Place, Source, read_photo, read_place
+from openmidas.cli.place import Source, read_photo, read_place
 from openmidas.cli.progress import progress_bar
 from openmidas.files.colmap import write_colmap
 from openmidas.files.errors import file_error, system_error
 from openmidas.files.image_writing import check_image, write_image
 from openmidas.files.meshes import write_mesh, write_points
 from openmidas.files.video import check_clip, write_clip
-from openmidas.scene.clips import clip_frames, subject_depth
-from openmidas.scene.damage import Probe, Reach, reach_of, to_probe
+from openmidas.scene.clips import clip_frames
 from openmidas.scene.figure import (
     Entry,
     View,
@@ -31,11 +27,11 @@ from openmidas.scene.figure import (
     write_damage_plot,
     write_figure,
 )
-from openmidas.scene.layers import Scene, build_scene
-from openmidas.scene.paths import PATHS, CameraPath, Shot, cameras_along, zoom_without_edges
+from openmidas.scene.paths import PATHS, cameras_along
 from openmidas.scene.reconstruct import to_mesh, to_points
 from openmidas.scene.refine import snap_depth
 from openmidas.scene.stereo import LAYOUTS, StereoScene
+from openmidas.scene.study import Studied, shot_in, study, warning_along
 from openmidas.scene.views import render_view
 
 ANY_SIDE_PX = 1 << 16
@@ -44,31 +40,7 @@ _ROW_SHARES = (
     1,
     2,
 )  # of how far the camera may go: the views of a figure, before the one that is too far
-_MOST_ZOOM = 1.15  # a little black at the edges is better than a cropped subject
-_EDGE_PERCENTILES = (2, 98)
 _STILL = (".gif", ".webp")
-
-
-@dataclass(frozen=True, eq=False)
-class Studied:
-    """A place, its layered scene, and how far the camera may go in it."""
-
-    place: Place
-    scene: Scene
-    probe: Probe
-    reach: Reach
-
-    @property
-    def reach_words(self) -> str:
-        """How far, in one line."""
-        ways = ", ".join(f"{way} {metres:.2g} m" for way, metres in self.reach.furthest_m.items())
-        return f"The camera may go {ways} ({self.reach.damage:.0%} of the view wrong at most)."
-
-
-def study(place: Place) -> Studied:
-    scene = build_scene(place.image, place.depth_map, place.camera)
-    probe = to_probe(scene)
-    return Studied(place, scene, probe, reach_of(probe))
 
 
 # ------------------------------------------------------------------------------------------------------- scene
@@ -174,38 +146,13 @@ def make_clip(source: Source, output: Path | None, clip: Clip) -> str:
     check_new(target, clip.overwrite)
     check_clip(target, path.frames_per_s)
     studied = study(read_place(source, clip.side))
-    shot = _shot(studied, path, clip)
+    shot = shot_in(studied, path, clip.reach, clip.move, clip.pivot)
     with progress_bar(len(cameras_along(path, shot)), "Rendering") as advance:
         frames = clip_frames(path, shot, partial(render_view, studied.scene), advance)
         write_clip(target, frames, path.frames_per_s)
     words = f"Wrote {target}: {name}, {path.duration_s:g} s.\n{studied.place.words}\n{studied.reach_words}"
-    warning = _warning(studied.reach, path, shot)
+    warning = warning_along(studied.reach, path, shot)
     return words if warning is None else f"{words}\nWarning: {warning}."
-
-
-def _shot(studied: Studied, path: CameraPath, clip: Clip) -> Shot:
-    """As far as the clip wants, and magnified so that the picture's edges stay outside, as far as that looks well."""
-    right, down, forward = studied.reach.limits_m
-    limits_m = clip.reach * right, clip.reach * down, clip.reach * forward
-    if clip.move is not None:
-        limits_m = clip.move, clip.move, clip.move
-    pivot_m = clip.pivot or subject_depth(studied.place.depth_map)
-    shot = Shot(studied.place.camera, pivot_m, limits_m)
-    depth = studied.place.depth_map.to_depth().values
-    nearest, farthest = np.percentile(depth[studied.place.depth_map.valid], _EDGE_PERCENTILES)
-    if not limits_m[2] < nearest:
-        return replace(shot, zoom=_MOST_ZOOM)
-    return replace(
-        shot, zoom=min(_MOST_ZOOM, zoom_without_edges(path, shot, float(nearest), float(farthest)))
-    )
-
-
-def _warning(reach: Reach, path: CameraPath, shot: Shot) -> str | None:
-    """Of the moment that leads furthest."""
-    steps = [path.step(number / 60) for number in range(61)]
-    right, down, forward = shot.limits_m
-    offsets = [(step.right * right, step.down * down, step.forward * forward) for step in steps]
-    return reach.warning(max(offsets, key=lambda offset: math.hypot(*offset)))
 
 
 # ------------------------------------------------------------------------------------------- stereo and figure

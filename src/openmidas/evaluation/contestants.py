@@ -17,7 +17,7 @@ from openmidas.encoding import Encoding, encoding_named
 from openmidas.files.depths import read_depth
 from openmidas.files.errors import file_error, open_file
 from openmidas.models.download import Progress
-from openmidas.models.predictor import NetworkPredictor, load
+from openmidas.models.predictor import NetworkPredictor, load_network
 from openmidas.models.presets import PRESETS
 from openmidas.training.datasets.entry import Entry
 
@@ -73,7 +73,7 @@ def _of_network(word: str, threads: int | None, device: str, progress: Progress)
         with open_file(word) as file:
             status = os.fstat(file.fileno())
         identity = f"{Path(word).resolve()}, {status.st_size} bytes, {status.st_mtime_ns}"
-    predictor = load(word, threads=threads, device=device, progress=progress)
+    predictor = load_network(word, threads=threads, device=device, progress=progress)
     return Contestant(Path(word).name, identity, partial(_predicted, predictor))
 
 

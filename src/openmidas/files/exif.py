@@ -7,8 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from openmidas.files.errors import FilePath
-from openmidas.files.picture import open_picture
+from openmidas.files.picture import PictureSource, open_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,14 +23,14 @@ _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 _DIAGONAL_35MM = math.hypot(36, 24)
 
 
-def read_focal_length_px(path: FilePath) -> float | None:
+def read_focal_length_px(source: PictureSource) -> float | None:
     """The focal length in pixels of the full-size upright picture, or None when its EXIF data give none.
 
     First choice is FocalLengthIn35mmFilm, by the diagonal (CIPA DCG-001: the film's is 43.27 mm), then
     FocalLength with FocalPlaneXResolution. A picture that was cropped later keeps the number of the whole.
     Raises FileError.
     """
-    with open_picture(path) as picture:
+    with open_picture(source) as picture:
         tags = _camera_tags(picture)
         size = picture.size
     return _from_35mm(tags, size) or _from_focal_plane(tags, size)

@@ -25,17 +25,22 @@ _BAND_PIXELS = 65536  # they stay in the cache from one step to the next
 
 
 def to_heatmap(
-    depth_map: DepthMap, colormap: Colormap = "inferno", near_bright: bool = True
+    depth_map: DepthMap,
+    colormap: Colormap = "inferno",
+    near_bright: bool = True,
+    span: tuple[float, float] | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """RGB (h, w, 3) with near bright, or far bright; pixels that are not valid get INVALID_RGB.
 
     Shows inverse depth, so that what is near gets most of the colours (affine-invariant depth: the depth
     itself, turned round). The colours span the 0.5 to 99.5 percentile of the valid values, so that a few
     stray pixels do not take them all; a constant map gets the middle colour.
+    span: the lowest and highest inverse depth instead, for pictures that are to have the same colours.
     Raises ValueError for an unknown colormap.
     """
     table = _colours(colormap, near_bright)
-    shades = _shades(_nearness(depth_map))
+    nearness = _nearness(depth_map)
+    shades = _shades(nearness, _span(nearness) if span is None else span)
     import cv2
 
     heatmap = cv2.applyColorMap(shades, table)
@@ -66,9 +71,9 @@ def _nearness(depth_map: DepthMap) -> Float[np.ndarray, "h w"]:
     return inverse_depth
 
 
-def _shades(nearness: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """0 to 255 between the percentiles; 127 for a constant map."""
-    low, high = _span(nearness)
+def _shades(nearness: Float[np.ndarray, "h w"], span: tuple[float, float]) -> UInt8[np.ndarray, "h w"]:
+    """0 to 255 over the span; 127 for a constant map."""
+    low, high = span
     if not high > low:
         return np.full(nearness.shape, 127, np.uint8)
     shades = np.empty(nearness.shape, np.uint8)

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from openmidas.files.errors import FilePath, file_error
-from openmidas.files.picture import open_picture
+from openmidas.files.errors import file_error
+from openmidas.files.picture import PictureSource, open_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,24 +22,25 @@ _TURNED = (5, 6, 7, 8)
 _JPEG = ("JPEG", "MPO")
 
 
-def read_image(path: FilePath, size: tuple[int, int] | None = None) -> Rgb:
+def read_image(source: PictureSource, size: tuple[int, int] | None = None) -> Rgb:
     """The picture as upright RGB (height, width, 3), 0 to 255.
 
     size: the smallest (height, width) that is needed; a large JPEG then decodes at 1/2, 1/4 or 1/8, faster
     and never smaller than that. EXIF rotation is applied, CMYK converted, 16 bits scaled to 8, floats taken
     as 0 to 1, transparent parts laid over white, of an animation the first frame taken.
+    source: a path, or the bytes of such a file.
     Raises FileError (missing, damaged, unknown kind, more than `picture.MAX_PIXELS` pixels).
     """
-    with open_picture(path) as picture:
+    with open_picture(source) as picture:
         if size is not None:
             _decode_smaller(picture, size)
         picture.load()
         return to_rgb(picture)
 
 
-def read_image_size(path: FilePath) -> tuple[int, int]:
+def read_image_size(source: PictureSource) -> tuple[int, int]:
     """The (height, width) that `read_image` gives at full size, from the header alone; raises FileError."""
-    with open_picture(path) as picture:
+    with open_picture(source) as picture:
         width, height = picture.size
         return (width, height) if _is_turned(picture) else (height, width)
 

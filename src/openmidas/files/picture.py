@@ -19,6 +19,13 @@ MAX_PIXELS = 200_000_000
 """Pictures of more pixels are refused by their header: 200 MP is the largest phone camera, 0.6 GB as RGB."""
 
 
+PictureSource = FilePath | bytes
+"""A path, or the bytes that such a file holds: those of an upload, which has no path that anybody should trust."""
+
+_Stream = io.BufferedReader | io.BytesIO
+_UNNAMED = "the picture"
+
+
 class _Kind(NamedTuple):
     first_bytes: bytes
     plugin: str
@@ -40,15 +47,16 @@ _KINDS = (
 
 
 @contextlib.contextmanager
-def open_picture(path: FilePath) -> Iterator[ImageFile]:
+def open_picture(source: PictureSource, most_pixels: float = MAX_PIXELS) -> Iterator[ImageFile]:
     """The picture as Pillow opens it, header read and size checked, pixels not yet decoded.
 
     Whatever Pillow raises inside the block leaves as FileError, so put nothing else into the block.
     """
-    with open_file(path) as stream:
+    path = _UNNAMED if isinstance(source, bytes) else source
+    with open_file(path) if not isinstance(source, bytes) else _in_memory(source) as stream:
         try:
             with _opened(path, stream) as picture:
-                _check_size(path, picture.size)
+                _check_size(path, picture.size, most_pixels)
                 yield picture
         except FileError:
             raise
@@ -58,7 +66,13 @@ def open_picture(path: FilePath) -> Iterator[ImageFile]:
             raise file_error(path, f"cannot be decoded ({error}): it is damaged, copy it again") from error
 
 
-def _opened(path: FilePath, stream: io.BufferedReader) -> ImageFile:
+def _in_memory(data: bytes) -> io.BytesIO:
+    if not data:
+        raise file_error(_UNNAMED, "is empty (0 bytes): send it again")
+    return io.BytesIO(data)
+
+
+def _opened(path: FilePath, stream: _Stream) -> ImageFile:
     from PIL import Image
 
     kind = _kind_of(path, stream)
@@ -72,7 +86,7 @@ def _opened(path: FilePath, stream: io.BufferedReader) -> ImageFile:
     return open_kind(stream, os.fspath(path))
 
 
-def _kind_of(path: FilePath, stream: io.BufferedReader) -> _Kind:
+def _kind_of(path: FilePath, stream: _Stream) -> _Kind:
     start = stream.read(16)
     stream.seek(0)
     for kind in _KINDS:
@@ -82,7 +96,7 @@ def _kind_of(path: FilePath, stream: io.BufferedReader) -> _Kind:
     raise file_error(path, f"is not a picture of a known kind: save it as one of {known}")
 
 
-def _heif_picture(path: FilePath, stream: io.BufferedReader) -> ImageFile:
+def _heif_picture(path: FilePath, stream: _Stream) -> ImageFile:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
@@ -90,10 +104,10 @@ def _heif_picture(path: FilePath, stream: io.BufferedReader) -> ImageFile:
     return HeifImageFile(stream, os.fspath(path))
 
 
-def _check_size(path: FilePath, size: tuple[int, int]) -> None:
+def _check_size(path: FilePath, size: tuple[int, int], most_pixels: float) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 1_000_000
+    if width * height > most_pixels:
+        limit = most_pixels // 1_000_000
         raise file_error(
             path, f"has {width}×{height} pixels, more than {limit} million: make it smaller first"
         )

@@ -195,13 +195,13 @@ def _durations_ms(count: int, rate: Fraction, tick_ms: int) -> list[int]:
 
 def _write_folder(path: FilePath, frames: Iterator[Rgb], rate: Fraction) -> None:
     """PNGs have no time: the rate is for who makes a film of them."""
-    with _folder_beside(path) as temporary:
+    with folder_beside(path) as temporary:
         for number, frame in enumerate(frames):
             (temporary / f"{number:05d}.png").write_bytes(encode_png(frame))
 
 
 @contextlib.contextmanager
-def _folder_beside(path: FilePath) -> Iterator[Path]:
+def folder_beside(path: FilePath) -> Iterator[Path]:
     """A new empty folder beside `path` that takes its name when the block ends well, and goes otherwise."""
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}")

@@ -27,7 +27,9 @@ from openmidas.models.weights import CHECKPOINTS, fetch
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-    Image = str | os.PathLike[str] | PillowImage | UInt8[np.ndarray, "h w 3"]
+    from openmidas.models.remote import RemotePredictor
+
+    Image = str | os.PathLike[str] | bytes | PillowImage | UInt8[np.ndarray, "h w 3"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -46,6 +48,7 @@ Engine = Callable[[Float[np.ndarray, "1 3 H W"]], Float[np.ndarray, "1 H W"]]
 """Normalised RGB to the network's numbers: all that differs between ONNX Runtime and PyTorch."""
 
 TORCH_DEVICES = ("cpu", "cuda", "mps")
+_ADDRESSES = ("http://", "https://")
 DEVICES = tuple(dict.fromkeys((*TORCH_DEVICES, *PROVIDERS)))
 
 # A JPEG is decoded smaller where that is enough. By area, to what the network takes: decoding averages as well.
@@ -65,7 +68,8 @@ class NetworkPredictor:
     run: Engine
 
     def __call__(self, image: Image) -> DepthMap:
-        """Depth map of the picture's own size; image: a path, a Pillow picture, or (h, w, 3) uint8 RGB.
+        """Depth map of the picture's own size; image: a path, the bytes of such a file, a Pillow picture,
+        or (h, w, 3) uint8 RGB.
 
         Raises FileError for a file that cannot be read, ValueError for a picture too small or too elongated.
         """
@@ -74,7 +78,7 @@ class NetworkPredictor:
 
     def prepare(self, image: Image) -> tuple[Float[np.ndarray, "1 3 H W"], tuple[int, int]]:
         """What the network gets to see of a picture, and the picture's own (height, width); raises as the call does."""
-        if isinstance(image, (str, os.PathLike)):
+        if isinstance(image, (str, bytes, os.PathLike)):
             shape = read_image_size(image)
             check_shape(shape)
             height, width = self._network_shape(shape)
@@ -92,6 +96,28 @@ class NetworkPredictor:
 
 
 def load(
+    name: str | os.PathLike[str] = "tiny",
+    side_px: int | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    compiles: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> NetworkPredictor | RemotePredictor:
+    """`load_network`, or for the address of an `openmidas serve`, as `http://127.0.0.1:8000`, one that asks there.
+
+    The other parameters are for a network here: ValueError where they are given with an address.
+    """
+    if not (isinstance(name, str) and name.lower().startswith(_ADDRESSES)):
+        return load_network(name, side_px, threads, device, precision, compiles, progress)
+    if side_px is not None or Running(device, precision, compiles) != Running():
+        raise ValueError(f"{name} computes as it was started: leave size, device and precision out")
+    from openmidas.models.remote import RemotePredictor
+
+    return RemotePredictor(name)
+
+
+def load_network(
     name: str | os.PathLike[str] = "tiny",
     side_px: int | None = None,
     threads: int | None = None,

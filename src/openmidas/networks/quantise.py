@@ -12,7 +12,7 @@ import onnx
 from jaxtyping import Float
 
 from openmidas.files.atomic import written_beside
-from openmidas.models.predictor import NetworkPredictor, load
+from openmidas.models.predictor import NetworkPredictor, load_network
 from openmidas.networks.export import in_head, save_model
 
 QUANTISED = ("Conv", "MatMul", "Gemm")
@@ -39,13 +39,13 @@ def quantise(source: Path, target: Path, photos: Sequence[Path]) -> Loss:
     Weights get one scale a channel, activations one a tensor; the first eight layers and the head stay in
     float32. Of a single photo both are taken. Raises FileError.
     """
-    predictor = load(source)
+    predictor = load_network(source)
     shown, kept = photos[::2], photos[1::2] or photos
     with tempfile.TemporaryDirectory() as folder, written_beside(target) as beside:
         _quantise(source, Path(folder), beside, _Pictures(predictor, shown))
         metadata = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
         save_model(onnx.load(beside), beside, metadata)
-        return _loss(predictor, load(beside), kept)
+        return _loss(predictor, load_network(beside), kept)
 
 
 class _Pictures:

@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float
 
 from openmidas.camera import Camera
 from openmidas.depth_map import DepthMap, value_range
-from openmidas.files.errors import FilePath
 from openmidas.files.exif import read_focal_length_px
 from openmidas.files.images import read_image_size
+from openmidas.files.picture import PictureSource
 
 # planes are looked for in a small map, in cells, by how far off (of the map's range) a cell may be
 _SIDE_PX = 240
@@ -74,19 +74,19 @@ class Planes:
 
 
 def stated_focal_px(
-    shape: tuple[int, int], path: FilePath | None = None, fov_deg: float | None = None
+    shape: tuple[int, int], picture: PictureSource | None = None, fov_deg: float | None = None
 ) -> float | None:
     """The focal length for a map of (height, width) by the stated field of view, else by the picture's EXIF data.
 
-    fov_deg: what the longer side spans. path: the picture, which may be larger than the map. None when neither
-    tells. Raises ConventionError, FileError.
+    fov_deg: what the longer side spans. picture: its path or bytes; it may be larger than the map. None when
+    neither tells. Raises ConventionError, FileError.
     """
     if fov_deg is not None:
         return float(Camera.from_fov(shape, fov_deg).intrinsics[0, 0])
-    full_px = None if path is None else read_focal_length_px(path)
-    if path is None or full_px is None:
+    full_px = None if picture is None else read_focal_length_px(picture)
+    if picture is None or full_px is None:
         return None
-    return full_px * max(shape) / max(read_image_size(path))
+    return full_px * max(shape) / max(read_image_size(picture))
 
 
 def far_of(shift: float, near_m: float) -> float:

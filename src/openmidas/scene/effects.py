@@ -16,6 +16,15 @@ from openmidas.scene.nearness import check_metric, shares, whole_inverse
 FOG_RGB = (198, 204, 210)
 """Overcast daylight in fog, sRGB."""
 
+DIRECTIONS = {
+    "left": (-1, -0.3, -0.6),
+    "right": (1, -0.3, -0.6),
+    "above": (0, -1, -0.6),
+    "below": (0, 1, -0.6),
+    "front": (0, 0, -1),
+}
+"""Where light may come from, by name, for `lit_from`."""
+
 _SEEN_AT_VISIBILITY = 0.05
 
 

@@ -13,12 +13,14 @@ from openmidas.depth_map import ConventionError, DepthMap, value_range
 from openmidas.files.atomic import write_bytes
 from openmidas.files.errors import FilePath
 from openmidas.scene.nearness import shares
+from openmidas.scene.place import Place
 from openmidas.scene.reconstruct import surface_normals
 
 CONVENTIONS: Mapping[str, tuple[int, int, int]] = {"opengl": (1, -1, -1), "directx": (1, 1, -1)}
 """What the camera's axes (x right, y down, z forward) are multiplied by. Red grows to the right and blue towards the
 viewer in both; green grows upwards in OpenGL's and downwards in DirectX's."""
 
+_SMOOTHED_SHARE = 0.015  # of the longer side: a network's slopes are not smooth enough for normals
 _PASSES = 2
 _SMALL_SHARE = 0.02  # of the range: smaller changes are smoothed
 _PIXELS = {8: np.uint8, 16: np.uint16}
@@ -36,6 +38,11 @@ def normals_of(depth_map: DepthMap, camera: Camera, smooth_px: int = 0) -> Float
             "an affine-invariant map does not tell which way surfaces face: state its near and far (in metres)"
         )
     return surface_normals(smoothed(depth_map, smooth_px) if smooth_px > 0 else depth_map, camera)
+
+
+def place_normals(place: Place) -> Float32[np.ndarray, "h w 3"]:
+    """`normals_of` a photograph's place, smoothed as a network's maps need it."""
+    return normals_of(place.depth_map, place.camera, round(_SMOOTHED_SHARE * max(place.depth_map.shape)))
 
 
 def to_normal_map(
