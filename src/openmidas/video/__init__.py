@@ -1,0 +1,1 @@
+"""Films: decode, predict, hold steady, encode, in constant memory."""
