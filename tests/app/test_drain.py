@@ -81,9 +81,11 @@ def test_sigterm_finishes_what_was_accepted_refuses_what_comes_and_leaves_nothin
     process, client = server
     (worker,) = workers_of(process.pid)
     with ThreadPoolExecutor(ANSWERS) as pool:
+        os.kill(worker, signal.SIGSTOP)  # so that none is answered before all have come
         answers = [pool.submit(depth, client, photo) for _ in range(ANSWERS)]
         until(lambda: accepted(client) == ANSWERS)
         process.send_signal(signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
         until(lambda: client.get("/readyz").status_code == 503)
         refused = depth(client, photo)
         found = [answer.result() for answer in answers]
@@ -100,7 +102,9 @@ def test_sigterm_finishes_what_was_accepted_refuses_what_comes_and_leaves_nothin
 
 def test_who_insists_ends_it_at_once(server, photo):
     process, client = server
+    (worker,) = workers_of(process.pid)
     with ThreadPoolExecutor(12) as pool:
+        os.kill(worker, signal.SIGSTOP)
         answers = [pool.submit(depth, client, photo) for _ in range(12)]
         until(lambda: accepted(client) >= 10)
         for _ in range(3):  # drain; end, after answers under way; end
@@ -117,6 +121,7 @@ def test_a_killed_worker_costs_no_answer_and_readiness_tells(server, photo):
     process, client = server
     (worker,) = workers_of(process.pid)
     with ThreadPoolExecutor(ANSWERS) as pool:
+        os.kill(worker, signal.SIGSTOP)
         answers = [pool.submit(depth, client, photo) for _ in range(ANSWERS)]
         until(lambda: accepted(client) == ANSWERS)
         os.kill(worker, signal.SIGKILL)

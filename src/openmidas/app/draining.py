@@ -27,6 +27,8 @@ class DrainingServer(uvicorn.Server):
         """Called by the signal."""
         if self._end_s is not None:
             super().handle_exit(sig, frame)
+            if self.force_exit:
+                self._pool.abandon()
             return
         self._end_s = time.monotonic() + self._patience_s
         self._pool.stop_accepting()

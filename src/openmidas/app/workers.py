@@ -168,6 +168,15 @@ class WorkerPool:
             await asyncio.to_thread(thread.join)
         self._held.close()
 
+    def abandon(self) -> None:
+        """Give up at once what is under way, as when the server is told to end for the third time."""
+        with self._changed:
+            self._stops = self._ends = True
+            processes = list(self._processes.values())
+            self._changed.notify_all()
+        for process in processes:
+            process.kill()
+
     # -------------------------------------------------------------------------------------------- the queue
 
     def _accept(self, task: _Task) -> None:

@@ -10,7 +10,16 @@ from typing import Any
 import click
 
 import openmidas
-from openmidas.cli import FAILED, data_app, effect_app, evaluate_app, scene_app, train_app
+from openmidas.cli import (
+    FAILED,
+    data_app,
+    effect_app,
+    evaluate_app,
+    scene_app,
+    serve_app,
+    train_app,
+    video_app,
+)
 from openmidas.cli.options import HELP, PATH, one_line_errors
 
 _STARTED = time.perf_counter()
@@ -330,5 +339,7 @@ for command in (
     evaluate_app.check,
     data_app.data,
     train_app.train,
+    video_app.video,
+    serve_app.serve,
 ):
     app.add_command(command)

@@ -22,6 +22,10 @@ _EXTRAS = {
     "numba": "scene",
     "matplotlib": "scene",
     "av": "video",
+    "fastapi": "app",
+    "starlette": "app",
+    "uvicorn": "app",
+    "h11": "app",
 }
 
 

@@ -1,6 +1,6 @@
 """The service under load on this machine: pictures a second beside the bare network's, waiting times, memory, recovery.
 
-python benchmarks/serving.py [--requests 200] [--soak 500] [--workers N]
+python benchmarks/service.py [--requests 200] [--soak 500] [--workers N]
 
 Starts the service in a process of its own, asks it over loopback, prints a table and one JSON line. Clients and server
 share the cores, as nothing else is to be had here: what the clients take is missing in the figures. Linux only.
