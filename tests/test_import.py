@@ -66,6 +66,18 @@ except SystemExit as end:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat_depth.png", "cat_heatmap.png"]
 
 
+def test_predicting_leaves_nothing_at_home(tmp_path: Path) -> None:
+    """No device id and no store of telemetry, as ONNX Runtime would have them."""
+    home, environment = tmp_path / "home", dict(os.environ)
+    home.mkdir()
+    environment |= {"HOME": str(home), "USERPROFILE": str(home)}
+    for name in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        environment.pop(name, None)
+    command = [Path(sys.executable).with_name("openmidas"), EXAMPLE, "-o", tmp_path]
+    subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert not list(home.rglob("*"))
+
+
 def test_a_published_network_without_torch_says_what_to_install() -> None:
     code = """
 import sys

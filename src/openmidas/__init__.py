@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from openmidas.depth_map import Ambiguity, ConventionError, DepthMap, Quantity
     from openmidas.encoding import Encoding
     from openmidas.models import load
+
+# ONNX Runtime's wheels of today keep a device id and tell their maker of every session, unless this is set before they
+# are loaded; what people look at is nobody else's business.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Ambiguity": "openmidas.depth_map",
