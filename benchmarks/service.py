@@ -1,36 +1,42 @@
-"""The service under load on this machine: pictures a second beside the bare network's, waiting times, memory, recovery.
+"""The service under load on this machine: requests a second beside the bare network's, waiting times, memory, recovery.
 
-python benchmarks/service.py [--requests 200] [--soak 500] [--workers N]
+python benchmarks/service.py [--requests 300] [--soak 5000] [--workers N]
 
-Starts the service in a process of its own, asks it over loopback, prints a table and one JSON line. Clients and server
-share the cores, as nothing else is to be had here: what the clients take is missing in the figures. Linux only.
+Starts the service in a process of its own, asks it over loopback, prints tables and one JSON line. What it is compared
+with runs without a server, in processes set up as the workers are, as many pictures at a time as the service can have
+in work: as many as there are clients, at most as many as workers. Clients and server share the cores, as nothing else
+is to be had here; what each of them takes is told. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from openmidas.app.depth_answers import DepthRequest, depth_answer
-from openmidas.app.processes import network
+from openmidas.app.processes import Report, Setup, TaskProcess, network
 from openmidas.files.cores import usable_cores
 
 PHOTO = Path(__file__).parent.parent / "examples" / "cat.jpg"
 CLIENTS = (1, 8, 64)
-BARE_S = 3.0
+BARE_S, SOAK_PARTS = 2.0, 5
 PAGE_BYTES, TICKS_PER_S = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 SERVER = """
 import sys
@@ -44,29 +50,56 @@ with bound_socket(settings) as listening:
 """
 
 
-def per_s(do: Callable[[], object]) -> float:
-    """How often a second, one thread a core."""
-    do()
-    end_s = time.perf_counter() + BARE_S
-
-    def keep_on(number: int) -> int:
-        count = 0
-        while time.perf_counter() < end_s:
-            do()
-            count += 1
-        return count
-
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        return sum(pool.map(keep_on, range(usable_cores()))) / BARE_S
-
-
-def without_service(photo: bytes) -> np.ndarray:
-    """Pictures a second through the network alone, and from JPEG to PNG without a service around it."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+def network_alone(photo: bytes) -> Callable[[], object]:
+    """The network's arithmetic on one picture that lies there, decoded and resized."""
     predictor = network("tiny")
     pixels, _ = predictor.prepare(photo)
-    wanted = DepthRequest("png16", "tiny")
-    return np.array([per_s(lambda: predictor.run(pixels)), per_s(lambda: depth_answer(photo, wanted))])
+    return lambda: predictor.run(pixels)
+
+
+def picture_to_depth(photo: bytes) -> Callable[[], object]:
+    """What `openmidas.load()` does in a program: from the bytes of a picture to its depth map."""
+    return lambda: network("tiny")(photo)
+
+
+def picture_to_png(photo: bytes) -> Callable[[], object]:
+    """All that a worker does for a request."""
+    return lambda: depth_answer(photo, DepthRequest("png16", "tiny"))
+
+
+BARE = {"network": network_alone, "depth": picture_to_depth, "png": picture_to_png}
+
+
+def often(work: str, photo: bytes, report: Report) -> float:
+    """How often a second this process does it."""
+    do = BARE[work](photo)
+    do()
+    count, started_s = 0, time.perf_counter()
+    while time.perf_counter() < started_s + BARE_S:
+        do()
+        count += 1
+    return count / (time.perf_counter() - started_s)
+
+
+def bare(photo: bytes, processes: list[TaskProcess]) -> dict[str, float]:
+    """Pictures a second of each kind of work, by all these processes together."""
+
+    def together(work: str) -> float:
+        with ThreadPoolExecutor(len(processes)) as pool:
+            return sum(pool.map(lambda process: process.run(partial(often, work, photo), 60.0), processes))
+
+    return {work: together(work) for work in BARE}
+
+
+def without_service(photo: bytes, workers: int) -> dict[int, dict[str, float]]:
+    """`bare` for one picture at a time, and for as many as there are workers."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as held:
+        setup = Setup(Path(folder), max(1, usable_cores() // workers))
+        processes = [TaskProcess(setup) for _ in range(workers)]
+        for process in processes:
+            held.callback(process.close)
+            process.wait_until_ready()
+        return {streams: bare(photo, processes[:streams]) for streams in sorted({1, workers})}
 
 
 class Client:
@@ -80,7 +113,7 @@ class Client:
         """Status and body; 0 where the connection breaks."""
         try:
             if self._streams is None:
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20)
             reader, writer = self._streams
             head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
@@ -102,7 +135,7 @@ class Client:
 
 
 async def load(port: int, photo: bytes, clients: int, requests: int) -> dict[str, float]:
-    """So many clients share so many requests; pictures a second, seconds waited, and what did not succeed."""
+    """So many clients share so many requests; how many a second, how long they wait, and what did not succeed."""
     left = iter(range(requests))
     waited_s: list[float] = []
     statuses: Counter[int] = Counter()
@@ -127,6 +160,19 @@ async def load(port: int, photo: bytes, clients: int, requests: int) -> dict[str
         "longest_ms": 1000 * max(waited_s),
         "lost": requests - statuses[200],
     }
+
+
+async def watched_load(port: int, pid: int, photo: bytes, clients: int, requests: int) -> dict[str, float]:
+    """`load`, and the processor time that a request takes in the clients, the server and the workers."""
+
+    def used_s() -> np.ndarray:
+        server, *workers = processes_of(pid)
+        return np.array([time.process_time(), cpu_s([server]), cpu_s(workers)])
+
+    before_s = used_s()
+    found = await load(port, photo, clients, requests)
+    took_ms = 1000 * (used_s() - before_s) / requests
+    return {**found, **dict(zip(("client_ms", "server_ms", "worker_ms"), took_ms.tolist(), strict=True))}
 
 
 def processes_of(pid: int) -> list[int]:
@@ -155,22 +201,23 @@ def cpu_s(numbers: list[int]) -> float:
     return sum(int(parts[11]) + int(parts[12]) for parts in fields) / TICKS_PER_S
 
 
-async def until_ready(port: int) -> float:
-    """Seconds until it is ready."""
-    started_s = time.perf_counter()
-    client = Client(port)
-    while (await client.ask("GET", "/readyz"))[0] != 200:
+async def until_ready(port: int, workers: int, lost: int = 0) -> float:
+    """Seconds until all workers are ready, after so many were lost."""
+    started_s, client = time.perf_counter(), Client(port)
+    wanted = {f"openmidas_workers_ready {workers}", f"openmidas_workers_lost_total {lost}"}
+    while not wanted <= set((await client.ask("GET", "/metrics"))[1].decode().splitlines()):
         await asyncio.sleep(0.01)
     await client.close()
     return time.perf_counter() - started_s
 
 
-async def recovery(port: int, pid: int, photo: bytes) -> dict[str, float]:
-    """A worker is killed under load."""
-    working = asyncio.ensure_future(load(port, photo, 8, 40))
+async def recovery(port: int, pid: int, photo: bytes, workers: int) -> dict[str, float]:
+    """A worker is killed under load: the answers lost, and how long until there is another."""
+    working = asyncio.ensure_future(load(port, photo, 8, 200))
     await asyncio.sleep(0.3)
     os.kill(processes_of(pid)[1], signal.SIGKILL)
-    return {"lost": (await working)["lost"], "ready_s": await until_ready(port)}
+    ready_s = await until_ready(port, workers, lost=1)
+    return {"lost": (await working)["lost"], "ready_s": ready_s}
 
 
 async def drain(port: int, server: subprocess.Popen[str], photo: bytes) -> dict[str, float]:
@@ -192,63 +239,72 @@ async def drain(port: int, server: subprocess.Popen[str], photo: bytes) -> dict[
     }
 
 
-async def measure(options: argparse.Namespace, server: subprocess.Popen[str], port: int) -> dict[str, object]:
+async def soak(port: int, pid: int, photo: bytes, requests: int) -> dict[str, object]:
+    """Many requests by eight clients; memory before, in between and at the end, by requests answered."""
+    part = max(1, requests // SOAK_PARTS)
+    memory, lost = {0: memory_mb(pid)}, 0.0
+    for number in range(SOAK_PARTS):
+        lost += (await load(port, photo, 8, part))["lost"]
+        memory[(number + 1) * part] = memory_mb(pid)
+    return {"memory_mb": memory, "lost": lost}
+
+
+async def measure(options: argparse.Namespace, server: subprocess.Popen[str], port: int) -> dict[str, Any]:
     """Everything, in order; the bare network before and after, as other work on the machine comes and goes."""
     photo = PHOTO.read_bytes()
-    started_s = await until_ready(port)
-    await load(port, photo, 8, 40)
-    levels, bare = {}, [without_service(photo)]
-    for clients in CLIENTS:
-        levels[clients] = await load(port, photo, clients, options.requests)
-        bare.append(without_service(photo))
-        of_network, of_work = levels[clients]["per_s"] / np.mean(bare[-2:], axis=0)
-        levels[clients].update(of_network=of_network, of_work=of_work)
-    server_pid, *workers = processes_of(server.pid)
-    used_s = [cpu_s([server_pid]), cpu_s(workers)]
-    before_mb = memory_mb(server.pid)
-    soak = await load(port, photo, 8, options.soak)
-    memory = {"before_mb": before_mb, "after_mb": memory_mb(server.pid), "requests": options.soak}
-    used_s = [cpu_s([server_pid]) - used_s[0], cpu_s(workers) - used_s[1]]
-    network_per_s, work_per_s = np.mean(bare, axis=0)
+    started_s = await until_ready(port, options.workers)
+    await load(port, photo, 8, 60)
+    before = without_service(photo, options.workers)
+    levels = {
+        clients: await watched_load(port, server.pid, photo, clients, options.requests) for clients in CLIENTS
+    }
+    after = without_service(photo, options.workers)
+    means = {
+        streams: {work: (before[streams][work] + after[streams][work]) / 2 for work in BARE}
+        for streams in before
+    }
     return {
         "workers": options.workers,
-        "network_per_s": float(network_per_s),
-        "work_per_s": float(work_per_s),
-        "levels": levels,
-        "soak": {**soak, **memory},
-        "cpu_ms": {
-            name: 1000 * s / options.soak for name, s in zip(("server", "workers"), used_s, strict=True)
+        "threads": max(1, usable_cores() // options.workers),
+        "bare_per_s": means,
+        "levels": {
+            clients: {**found, "shares": shares(found["per_s"], means[min(clients, options.workers)])}
+            for clients, found in levels.items()
         },
+        "soak": await soak(port, server.pid, photo, options.soak),
         "start_s": started_s,
-        "recovery": await recovery(port, server.pid, photo),
+        "recovery": await recovery(port, server.pid, photo, options.workers),
         "drain": await drain(port, server, photo),
     }
 
 
-def print_table(found: dict) -> None:
+def shares(per_s: float, bare_per_s: dict[str, float]) -> dict[str, float]:
+    """Requests a second over those of the bare works."""
+    return {work: per_s / bare_per_s[work] for work in BARE}
+
+
+def print_tables(found: dict[str, Any]) -> None:
     """The figures, then the same as JSON."""
+    print(f"{found['workers']} workers of {found['threads']} threads; without a server, pictures/s:\n")
+    print("| at a time | network alone | picture to depth map | picture to PNG |\n|---|---|---|---|")
+    for streams, row in found["bare_per_s"].items():
+        print(f"| {streams} | " + " | ".join(f"{row[work]:.1f}" for work in BARE) + " |")
     print(
-        f"the network alone: {found['network_per_s']:.1f} pictures/s; JPEG to PNG: {found['work_per_s']:.1f}"
+        "\n| clients | requests/s | of the network alone | of picture to depth map | of picture to PNG ",
+        end="",
     )
-    print(
-        f"{found['workers']} workers; processor time a request: {found['cpu_ms']['server']:.1f} ms in the server,"
-    )
-    print(f"{found['cpu_ms']['workers']:.1f} ms in the workers\n")
-    print(
-        "| clients | requests/s | of the network alone | of JPEG to PNG | p50, ms | p99, ms | longest | lost |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print("| p50, ms | p99, ms | lost | processor ms: client | server | worker |")
+    print("|---" * 11 + "|")
     for clients, row in found["levels"].items():
-        print(
-            f"| {clients} | {row['per_s']:.1f} | {row['of_network']:.2f} | {row['of_work']:.2f} "
-            f"| {row['p50_ms']:.0f} | {row['p99_ms']:.0f} | {row['longest_ms']:.0f} | {row['lost']} |"
-        )
-    soak, recovery_, drained = found["soak"], found["recovery"], found["drain"]
+        part = " | ".join(f"{row['shares'][work]:.2f}" for work in BARE)
+        times = " | ".join(f"{row[name]:.1f}" for name in ("client_ms", "server_ms", "worker_ms"))
+        waited = f"{row['p50_ms']:.0f} | {row['p99_ms']:.0f} | {row['lost']}"
+        print(f"| {clients} | {row['per_s']:.1f} | {part} | {waited} | {times} |")
+    soaked, recovered, drained = found["soak"], found["recovery"], found["drain"]
+    memory = ", ".join(f"{requests}: {mb:.0f}" for requests, mb in soaked["memory_mb"].items())
+    print(f"\nmemory in MB after so many requests, {soaked['lost']:.0f} of them lost: {memory}")
     print(
-        f"\nmemory: {soak['before_mb']:.0f} MB, after {soak['requests']} requests {soak['after_mb']:.0f} MB"
-    )
-    print(
-        f"a worker killed: {recovery_['lost']} answers lost, ready {recovery_['ready_s']:.1f} s after the load"
+        f"a worker killed: {recovered['lost']} of 200 answers lost, replaced after {recovered['ready_s']:.1f} s"
     )
     print(f"SIGTERM: {drained['lost']} of 8 lost, exit code {drained['exit_code']}\n")
     print(json.dumps(found))
@@ -259,8 +315,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("--soak", type=int, default=500)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--soak", type=int, default=5000)
     parser.add_argument("--workers", type=int, default=usable_cores())
     options = parser.parse_args()
     command = [sys.executable, "-c", SERVER, str(options.workers)]
@@ -268,7 +324,7 @@ def main() -> None:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().rpartition(":")[2])
-            print_table(asyncio.run(measure(options, server, port)))
+            print_tables(asyncio.run(measure(options, server, port)))
         finally:
             server.kill()
 

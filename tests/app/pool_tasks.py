@@ -17,6 +17,14 @@ def pid_after(seconds):
     return os.getpid()
 
 
+def pid_when_met(folder, own, other):
+    """Ends only when another process does the same with the names exchanged."""
+    (folder / own).touch()
+    while not (folder / other).exists():
+        time.sleep(0.01)
+    return os.getpid()
+
+
 def fail(error):
     raise error
 

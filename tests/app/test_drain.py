@@ -95,6 +95,8 @@ def test_sigterm_finishes_what_was_accepted_refuses_what_comes_and_leaves_nothin
             assert (picture.size, picture.mode) == ((2400, 1600), "I;16")
     assert (refused.status_code, refused.json()["code"]) == (503, "stopping")
     assert int(refused.headers["Retry-After"]) > 0
+    # nobody sends another request over a connection that is about to be closed
+    assert {answer.headers["Connection"] for answer in (*found, refused)} == {"close"}
     assert process.wait(timeout=20) == 0
     assert not Path(f"/proc/{worker}").exists()
     assert list(tmp_path.iterdir()) == []

@@ -190,6 +190,7 @@ def test_who_reads_slowly_gets_all_and_who_does_not_read_is_left(api_address: st
             part = reading.recv(1 << 16)
             assert part, f"{received} of {length}"
             received += len(part)
+        assert sleeping.recv(1)  # its turn has come
         time.sleep(2)
         assert len(read_all(sleeping)) < length
 

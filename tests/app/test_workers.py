@@ -157,7 +157,7 @@ def test_a_task_beyond_its_time_ends_with_its_process_and_the_next_one_is_served
 
     before, took, timed_out = run(scenario, replace(LIMITS, seconds=0.5))
     assert not is_running(before)
-    assert 0.5 <= took < 2
+    assert 0.5 <= took < 30  # not the 60 s of the task
     assert timed_out == 1
 
 
@@ -222,15 +222,14 @@ def test_closing_gives_up_what_takes_too_long():
     assert not is_running(pid)
 
 
-def test_two_processes_work_at_the_same_time():
+def test_two_processes_work_at_the_same_time(tmp_path):
     async def scenario(pool):
-        started = time.monotonic()
-        pids = await asyncio.gather(*(pool.run(pool_tasks.pid_after, 1.0) for _ in range(2)))
-        return len(set(pids)), time.monotonic() - started
+        pair = ("one", "other")
+        return await asyncio.gather(
+            *(pool.run(pool_tasks.pid_when_met, tmp_path, own, other) for own, other in (pair, pair[::-1]))
+        )
 
-    distinct, took = run(scenario, replace(LIMITS, workers=2))
-    assert distinct == 2
-    assert took < 1.8
+    assert len(set(run(scenario, replace(LIMITS, workers=2)))) == 2
 
 
 def test_ctrl_c_and_a_service_managers_signal_do_not_end_a_task(lasting):

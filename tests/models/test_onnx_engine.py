@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,16 @@ def test_a_predictor_travels_to_another_process() -> None:
     predict = openmidas.load("tiny")
     again = pickle.loads(pickle.dumps(predict))
     np.testing.assert_array_equal(again(PICTURE).values, predict(PICTURE).values)
+
+
+def test_networks_that_nobody_uses_any_more_are_let_go(tmp_path: Path, metadata: dict[str, str]) -> None:
+    files = [brightness(tmp_path / f"{number}.onnx", metadata) for number in range(4)]
+    used, *others = (openmidas.load(file).run for file in files)
+    sessions = [weakref.ref(engine.session) for engine in (used, *others)]
+    assert openmidas.load(files[-1]).run.session is others[-1].session  # not opened again
+    del others
+    gc.collect()
+    assert [session() is not None for session in sessions] == [True, False, True, True]
 
 
 def test_a_file_written_anew_is_opened_anew(tmp_path: Path, metadata: dict[str, str]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
+import math
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from openmidas.app.limits import Limits
 from openmidas.app.problems import Problem
 from openmidas.files.errors import FileError
+from openmidas.files.picture import open_picture
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,37 @@ PNG, JPEG, WEBP = Kind("image/png", ".png"), Kind("image/jpeg", ".jpg"), Kind("i
 JSON = Kind("application/json", ".json")
 
 
+def checked_answer(limits: Limits, make: Callable[..., Answer], picture: bytes, *arguments: Any) -> Answer:
+    """What `make` gives of a picture, by its bytes, once it is known for one that is served.
+
+    In a worker, as no header of a stranger's file is read in the server itself. Raises Problem, and as `make`.
+    """
+    _check_picture(picture, limits)
+    return make(picture, *arguments)
+
+
+def _check_picture(picture: bytes, limits: Limits) -> None:
+    """By its size and its header: its pixels are not decoded."""
+    if len(picture) > limits.picture_bytes:
+        raise Problem("too_many_bytes", f"the picture has more than {limits.picture_bytes:,} bytes")
+    with open_picture(picture, most_pixels=math.inf) as opened:
+        width, height = opened.size
+    if height * width > limits.picture_pixels:
+        most = limits.picture_pixels / 1e6
+        detail = f"the picture has {width}×{height} pixels, more than {most:g} million: make it smaller first"
+        raise Problem("too_many_pixels", detail)
+
+
 def written(suffix: str, write: Callable[[Path], None]) -> bytes:
-    """The bytes of the file that `write` makes, in a folder of its own in the working folder; raises ValueError."""
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        path = Path(folder) / f"answer{suffix}"
-        try:
-            write(path)
-        except FileError as error:  # whoever asked knows of no such file
-            raise ValueError(str(error).removeprefix(f"{path}: ")) from error
+    """The bytes of the file that `write` makes, in the working folder, under a name of its own; raises ValueError."""
+    path = Path(f"{secrets.token_hex(8)}{suffix}")
+    try:
+        write(path)
         return path.read_bytes()
+    except FileError as error:  # whoever asked knows of no such file
+        raise ValueError(str(error).removeprefix(f"{path}: ")) from error
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def chosen_kind(kinds: Mapping[str, Kind], asked_as: str | None, accept: str) -> str:

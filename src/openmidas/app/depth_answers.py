@@ -16,6 +16,7 @@ from openmidas.depth_map import DepthMap, with_near_far
 from openmidas.encoding import Encoding, encoding_for, lossless_encoding
 from openmidas.files.codes import to_note
 from openmidas.files.depths import write_depth
+from openmidas.files.gray import gray_png
 from openmidas.files.heatmap import Colormap, write_heatmap
 
 DEPTH_KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -62,7 +63,9 @@ _Made = tuple[bytes, dict[str, str]]
 
 
 def _png16(depth_map: DepthMap, wanted: DepthRequest) -> _Made:
-    return _stored(depth_map, encoding_for("midas", depth_map), ".png")
+    """Without a file, as this is what most ask for: to make one and to remove it takes longer than to encode it."""
+    encoding = encoding_for("midas", depth_map)
+    return gray_png(encoding.encode(depth_map), encoding), {"Depth-Encoding": to_note(encoding)}
 
 
 def _npz(depth_map: DepthMap, wanted: DepthRequest) -> _Made:

@@ -46,6 +46,10 @@ class Problem(Exception):
         super().__init__(detail)
         self.code, self.detail, self.headers = code, detail, dict(headers or {})
 
+    def __reduce__(self) -> tuple[type[Problem], tuple[object, ...]]:
+        """Workers send it."""
+        return Problem, (self.code, self.detail, self.headers)
+
     @property
     def status(self) -> HTTPStatus:
         """The HTTP status of the code."""

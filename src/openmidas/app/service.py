@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from openmidas.app.answers import Answer, Kind, chosen_kind
+from openmidas.app.answers import Answer, Kind, checked_answer, chosen_kind
 from openmidas.app.jobs import FilmJobs
 from openmidas.app.limits import Limits
 from openmidas.app.metrics import Metrics
@@ -63,17 +63,20 @@ class Service:
         """
         kind = chosen_kind(kinds, request.query_params.get("as"), request.headers.get("accept", ""))
         function, *arguments = make(kind)
-        picture = await read_picture(request, self.settings.limits)
-        answer = await _unless_gone(request, self.compute(function, picture, *arguments))
+        picture = await read_picture(request)
+        answer = await _unless_gone(request, self._computed(function, picture, *arguments))
         if answer is None:
             return Response(status_code=GONE)
         headers = {"Content-Disposition": f'attachment; filename="{answer.name}"', **answer.headers}
+        if self.pool.is_stopping:  # or the next request may be on its way while the connection is closed
+            headers["Connection"] = "close"
         return Response(answer.content, media_type=answer.media_type, headers=headers)
 
-    async def compute(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What the function gives in a worker; raises Problem."""
-        with as_problems(self.settings.limits, "unreadable_picture"):
-            return await self.pool.run(function, *arguments)
+    async def _computed(self, *arguments: Any) -> Answer:
+        """`checked_answer` in a worker; raises Problem."""
+        limits = self.settings.limits
+        with as_problems(limits, "unreadable_picture"):
+            return await self.pool.run(checked_answer, limits, *arguments)
 
 
 @contextlib.contextmanager
@@ -86,7 +89,8 @@ def as_problems(limits: Limits, unreadable: str) -> Iterator[None]:
         detail = "the server has as much to do as it takes on: come again later"
         raise Problem("busy", detail, headers) from error
     except Stopping as error:
-        raise Problem("stopping", "the server is about to end", {"Retry-After": "10"}) from error
+        headers = {"Retry-After": "10", "Connection": "close"}
+        raise Problem("stopping", "the server is about to end", headers) from error
     except TimeoutError as error:
         detail = f"this took more than {limits.seconds:g} s: send something smaller"
         raise Problem("took_too_long", detail) from error

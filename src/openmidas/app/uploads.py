@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import AsyncGenerator
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from openmidas.app.limits import Limits
 from openmidas.app.problems import Problem
-from openmidas.files.errors import FileError
-from openmidas.files.picture import open_picture
 
 FIELD = "image"
 BODY = {
@@ -34,31 +29,15 @@ BODY = {
 """The request body in OpenAPI's words."""
 
 
-async def read_picture(request: Request, limits: Limits) -> bytes:
-    """The picture's bytes, its header looked at, its pixels not yet decoded; raises Problem."""
+async def read_picture(request: Request) -> bytes:
+    """The picture's bytes, not yet looked at; raises Problem."""
     is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     body = await request.body()
     picture = await _of_form(request, body) if is_form else body
     if not picture:
         where = f"in the field {FIELD!r}" if is_form else "as the body"
         raise Problem("no_picture", f"there is no picture in this request: send it {where}")
-    await asyncio.to_thread(check_picture, picture, limits)
     return picture
-
-
-def check_picture(picture: bytes, limits: Limits) -> None:
-    """Problem for what is no picture by its first bytes, or a larger one than is served."""
-    if len(picture) > limits.picture_bytes:
-        raise Problem("too_many_bytes", f"the picture has more than {limits.picture_bytes:,} bytes")
-    try:
-        with open_picture(picture, most_pixels=math.inf) as opened:
-            width, height = opened.size
-    except FileError as error:
-        raise Problem("unreadable_picture", str(error)) from error
-    if height * width > limits.picture_pixels:
-        most = limits.picture_pixels / 1e6
-        detail = f"the picture has {width}×{height} pixels, more than {most:g} million: make it smaller first"
-        raise Problem("too_many_pixels", detail)
 
 
 async def _of_form(request: Request, body: bytes) -> bytes:

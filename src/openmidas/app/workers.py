@@ -99,6 +99,11 @@ class WorkerPool:
             return not self._stops and any(process.is_alive() for process in self._processes.values())
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether nothing more is accepted."""
+        return self._stops
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is left of what was accepted."""
         with self._changed:

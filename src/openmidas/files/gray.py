@@ -41,8 +41,13 @@ def read_gray(path: FilePath) -> Numbers:
 
 
 def write_png(path: FilePath, codes: Codes, encoding: Encoding) -> None:
-    """Write 8 or 16-bit codes as a gray PNG, the encoding in a tEXt chunk; raises FileError."""
-    write_bytes(path, encode_png(codes, {_KEYWORD: to_note(encoding)}))
+    """Write `gray_png`; raises FileError."""
+    write_bytes(path, gray_png(codes, encoding))
+
+
+def gray_png(codes: Codes, encoding: Encoding) -> bytes:
+    """8 or 16-bit codes as the bytes of a gray PNG, the encoding in a tEXt chunk."""
+    return encode_png(codes, {_KEYWORD: to_note(encoding)})
 
 
 def write_tiff(path: FilePath, codes: Codes, encoding: Encoding) -> None:

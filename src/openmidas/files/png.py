@@ -33,9 +33,7 @@ def encode_png(pixels: Pixels, text: Mapping[str, str] | None = None) -> bytes:
     Raises ValueError for another type or shape, or no pixels. Format: W3C PNG specification, third edition.
     """
     _check(pixels)
-    bands = _bands(pixels)
-    with ThreadPoolExecutor(max_workers=min(len(bands), usable_cores())) as pool:
-        packed = list(pool.map(lambda band: _deflate_rows(pixels, *band), bands))
+    packed = _deflated(pixels)
     checksum = 1
     for _, adler, length in packed:
         checksum = _combined_adler32(checksum, adler, length)
@@ -61,6 +59,16 @@ def _check(pixels: NDArray[np.generic]) -> None:
         )
     if pixels.size == 0:
         raise ValueError("a PNG cannot be empty")
+
+
+def _deflated(pixels: NDArray[np.generic]) -> list[tuple[bytes, int, int]]:
+    """What `_deflate_rows` gives of every band."""
+    bands = _bands(pixels)
+    threads = min(len(bands), usable_cores())
+    if threads == 1:  # a thread takes as long to start as a small picture to pack
+        return [_deflate_rows(pixels, *band) for band in bands]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda band: _deflate_rows(pixels, *band), bands))
 
 
 def _bands(pixels: NDArray[np.generic]) -> list[tuple[int, int]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,9 +51,31 @@ class _Key(NamedTuple):
     device: str
 
 
-_sessions: dict[_Key, InferenceSession] = {}
+_KEPT = 2  # sessions, for who loads the same network again; who uses one holds it
 _sessions_lock = threading.Lock()
 _turns = {device: threading.Lock() for device in PROVIDERS if device != "cpu"}
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxEngine:
+    """A network as a function of arrays (1, 3, H, W) -> (1, H, W); call it from several threads, or pickle it."""
+
+    key: _Key
+    session: InferenceSession
+
+    def __call__(self, pixels: Float[np.ndarray, "1 3 H W"]) -> Float[np.ndarray, "1 H W"]:
+        """The network's numbers."""
+        picture = self.session.get_inputs()[0]
+        with _turns.get(self.key.device, contextlib.nullcontext()):
+            output, *_ = self.session.run(
+                None, {picture.name: pixels.astype(_DTYPES[picture.type], copy=False)}
+            )
+        # some give (1, 1, H, W)
+        return output.reshape(1, *output.shape[-2:]).astype(np.float32, copy=False)
+
+    def __reduce__(self) -> tuple[Callable[..., OnnxEngine], tuple[object, ...]]:
+        """Another process opens a session of its own."""
+        return onnx_engine, (self.key.path, self.key.threads, self.key.device)
 
 
 def preset_of_file(path: FilePath, threads: int, device: str) -> Preset:
@@ -64,24 +87,15 @@ def preset_of_file(path: FilePath, threads: int, device: str) -> Preset:
     return preset_described(path, entries, tuple(fixed) if all(isinstance(n, int) for n in fixed) else None)
 
 
-def onnx_engine(path: FilePath, threads: int, device: str) -> partial[Float[np.ndarray, "1 H W"]]:
-    """The network of an ONNX file as a function of arrays (1, 3, H, W) -> (1, H, W).
+def onnx_engine(path: FilePath, threads: int, device: str) -> OnnxEngine:
+    """The network of an ONNX file.
 
-    It may be called from several threads, and pickled. Raises FileError for a file that is no such network, ValueError
-    for a device that this ONNX Runtime has not.
+    Raises FileError for a file that is no such network, ValueError for a device that this ONNX Runtime has not.
     """
     key = _key(path, threads, device)
-    _picture(path, _session(key))  # what is wrong with it is known now
-    return partial(_run, key)
-
-
-def _run(key: _Key, pixels: Float[np.ndarray, "1 3 H W"]) -> Float[np.ndarray, "1 H W"]:
     session = _session(key)
-    picture = session.get_inputs()[0]
-    with _turns.get(key.device, contextlib.nullcontext()):
-        output, *_ = session.run(None, {picture.name: pixels.astype(_DTYPES[picture.type], copy=False)})
-    # some give (1, 1, H, W)
-    return output.reshape(1, *output.shape[-2:]).astype(np.float32, copy=False)
+    _picture(path, session)  # what is wrong with it is known now
+    return OnnxEngine(key, session)
 
 
 def _key(path: FilePath, threads: int, device: str) -> _Key:
@@ -90,12 +104,11 @@ def _key(path: FilePath, threads: int, device: str) -> _Key:
 
 
 def _session(key: _Key) -> InferenceSession:
-    with _sessions_lock:
-        if key not in _sessions:
-            _sessions[key] = _open_session(key)
-        return _sessions[key]
+    with _sessions_lock:  # two at once would open it twice
+        return _open_session(key)
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def _open_session(key: _Key) -> InferenceSession:
     import onnxruntime
 

