@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openmidas.training.annotations import Sample
+from openmidas.training import augment
+from openmidas.training.annotations import Sample, move
 from openmidas.training.augment import paste_shapes, recolour, warp
 from openmidas.training.datasets.entry import OrdinalPairs
 
@@ -26,6 +27,25 @@ def test_warp_moves_picture_and_target_alike(size: tuple[int, int]) -> None:
         assert out.target.shape == out.valid.shape == size
         # the picture is rounded and may be smoothed: a fold in the mirrored corner is worth a few steps
         assert np.mean(np.abs(out.image[..., 0] - out.target)) < 1.5
+
+
+@pytest.mark.parametrize("size", [(64, 96), (16, 24)])
+def test_a_crop_is_what_it_would_be_of_the_whole_picture(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    points = rng.integers(0, (240, 320), (400, 2))
+    pairs = OrdinalPairs(points, points[::-1], np.ones(400, np.int64), (240, 320))
+    valid = rng.random((240, 320)) < 0.5
+    sample = Sample(image, rng.random((240, 320), np.float32) + 1, valid, "metric", pairs)
+    for seed in range(20):
+        crop = augment._random_crop((240, 320), size, np.random.default_rng(seed))
+        whole, cut = move(sample, crop, size), warp(sample, size, np.random.default_rng(seed))
+        assert np.abs(whole.image.astype(int) - cut.image).max() <= 1  # cv2 rounds positions
+        assert np.mean(whole.target != cut.target) < 0.002
+        assert whole.pairs is not None
+        assert cut.pairs is not None
+        np.testing.assert_array_equal(whole.pairs.first, cut.pairs.first)
+        assert cut.ambiguity == "metric"
 
 
 def test_about_half_of_all_pictures_are_mirrored() -> None:
@@ -127,6 +147,19 @@ def test_recolour_keeps_the_shape_and_the_range() -> None:
     outputs = [recolour(image, np.random.default_rng(seed)) for seed in range(30)]
     assert all(out.shape == image.shape and out.dtype == np.uint8 for out in outputs)
     assert len({out.tobytes() for out in outputs}) > 20  # now and then a picture stays as it is
+
+
+def test_colours_by_table_are_those_of_the_formula() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = (image / 255) ** np.exp(rng.normal(0, 0.25))
+        x = (x - 0.5) * np.exp(rng.normal(0, 0.2)) + 0.5 + rng.normal(0, 0.07)
+        x *= np.exp(rng.normal(0, 0.08, 3))
+        gray = x.mean(axis=2, keepdims=True)
+        x = gray + (x - gray) * rng.choice([0.0, rng.uniform(0.4, 1.6)], p=[0.06, 0.94])
+        regraded = augment._regraded(image, np.random.default_rng(seed))
+        assert np.abs(regraded - 255 * x.clip(0, 1)).max() < 0.501
 
 
 def test_draws_follow_from_the_seed() -> None:

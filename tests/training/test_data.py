@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +14,7 @@ from learning import PARTS, PHASE, sources
 from openmidas.files.errors import FileError, file_error
 from openmidas.models.presets import PRESETS
 from openmidas.training.annotations import Sample
-from openmidas.training.data import Batch, Plan, Source, batches, draw_batch, stacked
+from openmidas.training.data import NICENESS, Batch, Plan, Source, batches, draw_batch, stacked
 from openmidas.training.distributed import Processes
 from openmidas.training.loop import plan_of
 from openmidas.training.recipes import Recipe
@@ -64,6 +66,25 @@ def test_pictures_are_normalised_as_their_network_wants_them(name: str, red: flo
     batch = stacked([Sample(image, nothing, nothing > 0)], PRESETS[name])
     assert batch.image[0, 0, 0, 0].item() == pytest.approx(red, abs=1e-4)
     assert batch.image.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_on_the_networks_own_cores_reading_gives_way_to_it() -> None:
+    seen: list[int] = []
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    def read(drawn: Drawn) -> Sample:
+        seen.append(niceness())
+        return sources()["scaled"].read(drawn)
+
+    before = niceness()
+    for gives_way in (False, True):
+        list(batches({**sources(), "scaled": Source(PARTS[1], 8, read)}, PLAN, range(1), gives_way))
+    lower = min(before + NICENESS, 19) if sys.platform == "linux" else before
+    assert set(seen[:2]) == {before}
+    assert set(seen[2:]) == {lower}
+    assert niceness() == before
 
 
 def test_a_picture_that_cannot_be_read_ends_training_with_its_name() -> None:

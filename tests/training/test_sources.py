@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import cv2
 import numpy as np
@@ -10,10 +12,12 @@ import pytest
 from learning import PHASE
 
 from openmidas.files.errors import FileError
+from openmidas.training.annotations import Sample
+from openmidas.training.data import Source
 from openmidas.training.datasets.entry import OrdinalPairs
 from openmidas.training.recipes import Part
 from openmidas.training.sampling import Drawn
-from openmidas.training.sources import POOL, USES, folder_names, held_out, held_out_worlds, open_source
+from openmidas.training.sources import POOL, USES, folder_names, held_out, held_out_worlds, kept, open_source
 
 
 def test_worlds_need_no_folder_and_come_with_the_truth_of_their_kind() -> None:
@@ -31,6 +35,33 @@ def test_a_world_is_seen_several_times_and_then_never_again() -> None:
     assert 2 < len(early) < USES
     late = {source.read(Drawn("far", 0, POOL * USES + n)).image.tobytes() for n in range(2)}
     assert not early & late
+
+
+def test_two_threads_that_want_the_same_world_get_one() -> None:
+    source = open_source(Part("near", "worlds-sfm", 2), {}, PHASE)
+    together = Barrier(2)
+
+    def read(_: int) -> Sample:
+        together.wait()
+        return source.read(Drawn("near", 0, 0))
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(read, range(2))
+    assert first is second
+
+
+def test_as_many_pictures_are_kept_as_fit() -> None:
+    opened: list[int] = []
+
+    def read(drawn: Drawn) -> Sample:
+        opened.append(drawn.index)
+        return Sample(np.full((4, 6, 3), drawn.index, np.uint8), np.zeros((4, 6)), np.ones((4, 6), bool))
+
+    source = kept(Source(Part("photos", "manifest", 1), 3, read), 2 * (4 * 6 * (3 + 8 + 1)))
+    for index in (1, 2, 0, 1, 0, 2):
+        assert source.read(Drawn("photos", index, index)).image[0, 0, 0] == index
+    assert opened == [1, 2, 0, 0]
+    assert source.count == 3
 
 
 def test_worlds_that_networks_are_measured_on_are_others_than_those_they_learn_from() -> None:

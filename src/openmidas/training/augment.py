@@ -14,6 +14,7 @@ from openmidas.training.datasets.entry import OrdinalPairs
 
 MAX_ROTATION_DEG = 6.0
 MIN_CROP = 0.45  # of the largest crop's side
+CUT_MARGIN = 2.0  # around a crop, in pixels of the new picture: smoothing reaches less far
 
 
 def warp(sample: Sample, size: tuple[int, int], rng: Generator) -> Sample:
@@ -21,7 +22,27 @@ def warp(sample: Sample, size: tuple[int, int], rng: Generator) -> Sample:
 
     The crop never leaves the picture but for the corners of a turned one, which are mirrored in.
     """
-    return move(sample, _random_crop(sample.image.shape[:2], size, rng), size)
+    to_source = _random_crop(sample.image.shape[:2], size, rng)
+    return move(*_cut_out(sample, to_source, size), size)
+
+
+def _cut_out(
+    sample: Sample, to_source: Float[np.ndarray, "2 3"], size: tuple[int, int]
+) -> tuple[Sample, Float[np.ndarray, "2 3"]]:
+    """What of a picture the new one shows, with a margin, as views, and the map to it: the rest costs no time."""
+    (height, width), m = size, CUT_MARGIN
+    corners = np.array([[-m, width + m, -m, width + m], [-m, -m, height + m, height + m]])
+    places = to_source[:, :2] @ corners + to_source[:, 2:]
+    limits = np.array(sample.image.shape[1::-1])
+    left, top = np.clip(np.floor(places.min(axis=1)).astype(int) - 1, 0, limits)
+    right, bottom = np.clip(np.ceil(places.max(axis=1)).astype(int) + 1, 0, limits)
+    part = np.s_[top:bottom, left:right]
+    pairs = sample.pairs
+    if pairs is not None:
+        shape = (int(bottom - top), int(right - left))
+        pairs = OrdinalPairs(pairs.first - [top, left], pairs.second - [top, left], pairs.relation, shape)
+    cut = Sample(sample.image[part], sample.target[part], sample.valid[part], sample.ambiguity, pairs)
+    return cut, to_source - np.array([[0, 0, left], [0, 0, top]])
 
 
 def _random_crop(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) -> Float[np.ndarray, "2 3"]:
@@ -101,14 +122,14 @@ def _random_shape(shape: tuple[int, int], rng: Generator) -> Float[np.ndarray, "
 
 def recolour(image: UInt8[np.ndarray, "h w 3"], rng: Generator) -> UInt8[np.ndarray, "h w 3"]:
     """Exposure, contrast, white balance, saturation; then now and then blur, noise, fewer pixels, JPEG."""
-    x = image.astype(np.float32) / 255
+    out: np.ndarray = image
     if rng.random() < 0.8:
-        x = _regraded(x, rng)
+        out = _regraded(out, rng)
     if rng.random() < 0.15:
-        x = np.asarray(cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.4, 1.6))))
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.6))))
     if rng.random() < 0.2:
-        x = x + rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0.005, 0.06))
-    out: np.ndarray = (x.clip(0, 1) * 255).astype(np.uint8)
+        noise = rng.standard_normal(out.shape, np.float32)
+        out = _rounded(out + noise * np.float32(255 * rng.uniform(0.005, 0.06)))
     if rng.random() < 0.1:
         out = _coarser(out, float(rng.uniform(0.4, 0.8)))
     if rng.random() < 0.25:
@@ -117,13 +138,20 @@ def recolour(image: UInt8[np.ndarray, "h w 3"], rng: Generator) -> UInt8[np.ndar
     return out
 
 
-def _regraded(x: Float[np.ndarray, "h w 3"], rng: Generator) -> Float[np.ndarray, "h w 3"]:
+def _regraded(image: UInt8[np.ndarray, "h w 3"], rng: Generator) -> UInt8[np.ndarray, "h w 3"]:
     """Another gamma, contrast, brightness, white balance and saturation; one in sixteen gray."""
-    x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
-    x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5 + np.float32(rng.normal(0, 0.07))
-    x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
-    gray = x.mean(axis=2, keepdims=True)
-    return gray + (x - gray) * np.float32(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=[0.06, 0.94]))
+    # what a channel becomes depends on its own value alone until they are mixed: 256 rows instead of every pixel
+    x = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.25))
+    x = (x - 0.5) * np.exp(rng.normal(0, 0.2)) + 0.5 + rng.normal(0, 0.07)
+    table = 255 * x[:, None, None] * np.exp(rng.normal(0, 0.08, 3))
+    saturation = rng.choice([0.0, rng.uniform(0.4, 1.6)], p=[0.06, 0.94])
+    mixing = saturation * np.eye(3) + (1 - saturation) / 3
+    return _rounded(cv2.transform(cv2.LUT(image, table.astype(np.float32)), mixing))
+
+
+def _rounded(x: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The nearest whole number from 0 to 255."""
+    return np.asarray(cv2.convertScaleAbs(np.maximum(x, 0)))
 
 
 def _coarser(image: UInt8[np.ndarray, "h w 3"], factor: float) -> UInt8[np.ndarray, "h w 3"]:

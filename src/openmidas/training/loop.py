@@ -81,7 +81,8 @@ def train(
     seen: list[Tensor] = []
     with opened_log(running.folder if running.processes.number == 0 else None, done) as record:
         started = time.monotonic()
-        for step, drawn in enumerate(batches(sources, plan, range(done, end)), start=done):
+        drawn_ahead = batches(sources, plan, range(done, end), gives_way=running.device == "cpu")
+        for step, drawn in enumerate(drawn_ahead, start=done):
             batch = drawn.to(running.device)
             set_rates(adam, rate_factor(step - begin, phase))
             with torch.autocast(running.device, DTYPES[running.precision], running.precision != "float32"):

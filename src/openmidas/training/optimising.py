@@ -36,7 +36,7 @@ def optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
         {"params": parameters, "lr": rate, "full_rate": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
     ]
-    return torch.optim.AdamW(rows, lr=phase.decoder_rate, betas=(0.9, 0.999), foreach=True)
+    return torch.optim.AdamW(rows, lr=phase.decoder_rate, betas=(0.9, 0.999), fused=True)
 
 
 def _size(parameter: nn.Parameter) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 WORLDS = "worlds-"  # how layouts begin that are made, not read; a name in DEGRADATIONS follows
 HELD_OUT_SEED = 0
 # A world takes longer to render than to learn from, so each is seen several times, cropped and coloured anew.
-USES = 16
+USES = 32
 POOL = 16  # worlds that are drawn from at a time
+KEPT_BYTES = 2**30  # of what has been read of a phase's sets, in each process
 _MARGIN = 1.25  # by which worlds are larger than what is cropped from them
 
 
@@ -42,7 +44,11 @@ def folder_names(part: Part) -> tuple[str, ...]:
 
 
 def open_source(part: Part, folders: Mapping[str, Path], phase: Phase) -> Source:
-    """The set, its small pictures read, its large ones listed; raises FileError, also where there is none."""
+    """The set; raises FileError, also where there is no picture.
+
+    Small sets are read at once, others as they are drawn; of these, the first that fit into the set's share of
+    KEPT_BYTES are kept.
+    """
     if is_made(part):
         return _worlds(part, _world_size(phase))
     places = [folders[name] for name in folder_names(part)]
@@ -50,10 +56,35 @@ def open_source(part: Part, folders: Mapping[str, Path], phase: Phase) -> Source
         source = source_of(part, HELD[part.layout](part, *places))
     else:
         entries = LAYOUTS[part.layout].read(*places)
-        source = Source(part, len(entries), lambda drawn: sample_of(entries[drawn.index]))
+        listed = Source(part, len(entries), lambda drawn: sample_of(entries[drawn.index]))
+        source = kept(listed, KEPT_BYTES // len(phase.parts))
     if source.count == 0:
         raise file_error(places[0], f"holds no picture of the layout {part.layout}: check the folder")
     return source
+
+
+def kept(source: Source, size_bytes: int) -> Source:
+    """The same set, which keeps what it has read while that takes no more than `size_bytes`.
+
+    Nothing that is kept goes again: every epoch shows each picture once, so the one least recently read is the next.
+    """
+    samples: dict[int, Sample] = {}
+    left = size_bytes
+    lock = Lock()
+
+    def read(drawn: Drawn) -> Sample:
+        nonlocal left
+        sample = samples.get(drawn.index)
+        if sample is None:
+            sample = source.read(drawn)
+            size = sample.image.nbytes + sample.target.nbytes + sample.valid.nbytes
+            with lock:
+                if size <= left and drawn.index not in samples:
+                    samples[drawn.index] = sample
+                    left -= size
+        return sample
+
+    return Source(source.part, source.count, read)
 
 
 def held_out_worlds(phase: Phase, count: int) -> Iterator[World]:
@@ -75,9 +106,15 @@ def _worlds(part: Part, size: tuple[int, int]) -> Source:
         scene = world(seed, number, size)
         return annotated(scene.image, degrade(scene.depth_map, scene.image, np.random.default_rng(number)))
 
+    @lru_cache(2 * POOL)
+    def lock(number: int) -> Lock:
+        return Lock()
+
     def read(drawn: Drawn) -> Sample:
         rng = np.random.default_rng([seed, drawn.position])
-        return made(drawn.position // USES + int(rng.integers(POOL)))
+        number = drawn.position // USES + int(rng.integers(POOL))
+        with lock(number):  # of two threads that want the same world one renders it
+            return made(number)
 
     return Source(part, POOL, read)
 
