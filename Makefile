@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+PAGE_TYPES := tools/page_types/node_modules/.package-lock.json
 
 help:  ## what the targets do
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/ -/'
@@ -14,16 +15,22 @@ help:  ## what the targets do
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# npm writes this file last, so that it stands for all of them
+$(PAGE_TYPES): tools/page_types/package-lock.json | .venv/development
+	$(BIN)/npm ci --prefix tools/page_types
+	@touch $@
+
 demo: .venv/runtime  ## predict a shipped photograph with the embedded network
 	$(BIN)/openmidas examples/coffee.jpg -o out --overwrite
 
 test: .venv/development  ## all tests
 	$(BIN)/python -m pytest
 
-check: .venv/development  ## format, lint, types, import contract
+check: .venv/development $(PAGE_TYPES)  ## format, lint, types, import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/node tools/page_types/node_modules/typescript/bin/tsc --project tools/page_types
 	$(BIN)/lint-imports
 
 bench: .venv/development  ## speed and accuracy tables
@@ -42,6 +49,6 @@ gallery: .venv/development  ## make the pictures of docs/ anew
 	$(BIN)/python docs/make_worlds.py
 
 clean:  ## remove the environment and everything made
-	rm -rf .venv out build dist
+	rm -rf .venv out build dist tools/page_types/node_modules
 
 .PHONY: help demo test check bench gallery clean

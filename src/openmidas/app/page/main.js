@@ -39,7 +39,8 @@ let current = null;
 let pixel = null;
 /** @type {Awaited<ReturnType<typeof import("./space.js").openSpace>> | null} */
 let space = null;
-let waiting = new AbortController();
+/** What goes on, by where its result will be. @type {Map<string, {words: string, stop: AbortController}>} */
+const going = new Map();
 
 const viewer = createViewer(part("figure", HTMLElement), (index) => {
   pixel = index;
@@ -94,6 +95,7 @@ function checkPlanes() {
   const isWrong = near.value !== "" && far.value !== "" && !planes();
   far.setCustomValidity(isWrong ? "The farthest has to be farther than the nearest." : "");
   if (isWrong) far.reportValidity();
+  giveUp("space");
   closeSpace();
 }
 
@@ -104,7 +106,8 @@ async function open(opened) {
   if (opened.type.startsWith("video/")) {
     entry.classList.add("small");
     film.offer(opened);
-  } else await attempt(`Finding the depth of ${opened.name}.`, async (signal) => {
+  } else await attempt("photo", `Finding the depth of ${opened.name}.`, async (signal) => {
+    leavePhoto();
     const picture = await openPicture(opened);
     const photo = await withDepth(picture, signal);
     show(photo);
@@ -121,27 +124,45 @@ async function withDepth(picture, signal) {
   return { ...picture, map, model: model.value };
 }
 
-/** Says what goes on, gives up what went on before, and tells how it ended.
- * @param {string} words @param {(signal: AbortSignal) => Promise<unknown>} task */
-async function attempt(words, task) {
-  waiting.abort();
-  waiting = new AbortController();
+/** Says what goes on, gives up what went on before in the same place, and tells how it ended.
+ * @param {string} place @param {string} words @param {(signal: AbortSignal) => Promise<unknown>} task */
+async function attempt(place, words, task) {
+  giveUp(place);
+  const mine = { words, stop: new AbortController() };
+  going.set(place, mine);
   const started = performance.now();
-  const { signal } = waiting;
   say(words);
   part("busy", HTMLElement).hidden = false;
   try {
-    await task(signal);
+    await task(mine.stop.signal);
     say(`Done in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   } catch (error) {
     fail(error);
   } finally {
-    if (signal === waiting.signal) part("busy", HTMLElement).hidden = true;
+    if (going.get(place) === mine) going.delete(place);
+    tellGoing(mine.stop.signal.aborted);
   }
+}
+
+/** @param {boolean} isGivenUp whether nobody wants to know how the last one ended */
+function tellGoing(isGivenUp) {
+  const [last] = [...going.values()].slice(-1);
+  part("busy", HTMLElement).hidden = !last;
+  if (last || isGivenUp) part("status", HTMLElement).textContent = last?.words ?? "";
+}
+
+/** @param {string} place */
+const giveUp = (place) => going.get(place)?.stop.abort();
+
+/** Gives up what would be shown below the photo. */
+function leavePhoto() {
+  giveUp("made");
+  giveUp("space");
 }
 
 /** @param {Photo} photo */
 function show(photo) {
+  leavePhoto();
   current = photo;
   entry.classList.add("small");
   part("photo", HTMLElement).hidden = false;
@@ -156,15 +177,16 @@ function show(photo) {
 
 // -------------------------------------------------------------------------------------------------------- making
 
-/** @param {Product} product @param {AbortSignal} signal */
+/** Of the current photo; with the name of the file it makes. @param {Product} product @param {AbortSignal} signal */
 async function fetchProduct(product, signal) {
   if (!current) throw new Error("Open a photo first.");
+  const name = productName(current.file.name, product.ending);
   /** @type {import("./api.js").Query} */
   const query = { ...stated(), ...product.query };
   if (product.needs === "colormap") query.colormap = colormap.value;
   if (product.needs === "focus") query.focus = shareOfNearness(current.map, pixel ?? middle(current.map)).toFixed(3);
   const answer = await post(product.route, current.file, query, { accept: product.accept, signal });
-  return { blob: await answer.blob(), assumed: answer.headers.get("Scene-Assumed") ?? "" };
+  return { name, blob: await answer.blob(), assumed: answer.headers.get("Scene-Assumed") ?? "" };
 }
 
 /** @param {DepthMap} map */
@@ -172,17 +194,18 @@ const middle = ({ width, height }) => (height >> 1) * width + (width >> 1);
 
 /** @param {Product} product */
 function makeAndShow(product) {
-  return attempt(`Making: ${product.label}.`, async (signal) => {
-    const { blob, assumed } = await fetchProduct(product, signal);
+  return attempt("made", `Making: ${product.label}.`, async (signal) => {
+    const { name, blob, assumed } = await fetchProduct(product, signal);
     forget(made);
-    made.append(resultOf(blob, productName(current?.file.name ?? "", product.ending), product.label, assumed));
+    made.append(resultOf(blob, name, product.label, assumed));
   });
 }
 
 /** @param {Product} product */
 function download(product) {
-  return attempt(`Preparing: ${product.label}.`, async (signal) => {
-    save((await fetchProduct(product, signal)).blob, productName(current?.file.name ?? "", product.ending));
+  return attempt(product.ending, `Preparing: ${product.label}.`, async (signal) => {
+    const { name, blob } = await fetchProduct(product, signal);
+    save(blob, name);
   });
 }
 
@@ -200,7 +223,7 @@ function addButtons(id, products, action) {
 // ------------------------------------------------------------------------------------------------------------ 3D
 
 function turn() {
-  return attempt("Building the scene.", async (signal) => {
+  return attempt("space", "Building the scene.", async (signal) => {
     if (!current) return;
     const { bitmap, small } = current;
     const query = { ...stated(), side: MESH_SIDE_PX };
@@ -208,20 +231,21 @@ function turn() {
     const reaching = post("v1/scene", small, { ...query, as: "reach" }, { signal }).then((answer) => answer.json());
     reaching.catch(() => {}); // told below, unless the mesh fails first
     const [glb, { openSpace }] = [await (await asking).arrayBuffer(), await import("./space.js")];
+    signal.throwIfAborted();
     closeSpace();
     const place = part("space", HTMLElement);
     place.hidden = false;
-    space = await openSpace(place, glb, bitmap, tellStanding).catch((error) => {
+    const opened = await openSpace(place, glb, bitmap, tellStanding).catch((error) => {
       place.hidden = true;
       throw new Error(`This browser does not draw in 3D (${error.message}): download the GLB instead.`);
     });
+    if (signal.aborted) opened.close();
+    signal.throwIfAborted();
+    space = opened;
     say("Finding out how far the camera may go.");
-    const opened = space;
-    const reach = await reaching;
-    if (opened !== space) return;
-    space.setReach(reach);
+    space.setReach(await reaching);
     for (const id of ["free-label", "space-help"]) part(id, HTMLElement).hidden = false;
-    part("space-assumed", HTMLElement).textContent = reach.words.join(" ");
+    part("space-assumed", HTMLElement).textContent = (await reaching).words.join(" ");
   });
 }
 
@@ -330,7 +354,7 @@ part("login", HTMLFormElement).addEventListener("submit", (event) => {
 model.addEventListener("change", () => {
   const photo = current;
   if (!photo) return;
-  attempt(`Asking ${model.value}.`, async (signal) => {
+  attempt("photo", `Asking ${model.value}.`, async (signal) => {
     const again = await withDepth(photo, signal);
     show(again);
     remember(again);

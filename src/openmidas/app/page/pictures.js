@@ -13,18 +13,24 @@ export async function openPicture(file) {
   const whole = await createImageBitmap(file).catch(() => null);
   if (!whole) return { file, bitmap: null, small: file };
   const scale = Math.min(1, SIDE_PX / Math.max(whole.width, whole.height));
-  if (scale === 1 && file.size < SMALL_BYTES) return { file, bitmap: whole, small: file };
-  const { bitmap, blob } = await shrunk(whole, scale);
-  return { file, bitmap, small: blob };
+  const shown = await onPaper(whole, scale);
+  const isSmall = scale === 1 && file.size < SMALL_BYTES;
+  const small = isSmall ? file : await shown.convertToBlob({ type: "image/jpeg", quality: 0.95 });
+  return { file, bitmap: shown.transferToImageBitmap(), small };
 }
 
-/** @param {ImageBitmap} whole @param {number} scale */
-async function shrunk(whole, scale) {
+/** Shrunk, and on white where it is transparent, as the server sees it. @param {ImageBitmap} whole @param {number} scale */
+async function onPaper(whole, scale) {
   const [width, height] = [whole.width, whole.height].map((side) => Math.max(1, Math.round(side * scale)));
   const bitmap = await createImageBitmap(whole, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+  whole.close();
   const canvas = new OffscreenCanvas(width, height);
-  context(canvas).drawImage(bitmap, 0, 0);
-  return { bitmap, blob: await canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 }) };
+  const drawing = context(canvas);
+  drawing.fillStyle = "white";
+  drawing.fillRect(0, 0, width, height);
+  drawing.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return canvas;
 }
 
 /** @param {OffscreenCanvas} canvas */

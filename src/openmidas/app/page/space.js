@@ -65,14 +65,16 @@ export async function openSpace(element, glb, bitmap, onMove) {
   }
 
   function eye() {
-    if (!isFree && reach) shiftLens(straight, camera, reach.pivot_m);
-    return isFree ? camera : straight;
+    if (isFree) return camera;
+    if (reach) shiftLens(straight, camera, within(camera.position, reach), reach.pivot_m);
+    return straight;
   }
 
   function tell() {
     if (!reach) return;
-    const share = shareOfReach(camera.position, reach);
-    onMove({ share, holes: holesIn(renderer, scene, eye()), damage: reach.damage });
+    const view = eye();
+    const share = shareOfReach(view.position, reach);
+    onMove({ share, holes: holesIn(renderer, scene, view), damage: reach.damage });
   }
 
   /** @param {boolean} free whether the camera may leave the reach */
@@ -181,16 +183,16 @@ function limit(controls, { pivot_m, furthest_m }, isFree) {
 /**
  * As `displaced` of the package, for which the reach holds: the camera does not turn, its lens is shifted so that the
  * plane of the subject stays put, and when it backs away it zooms in.
- * @param {PerspectiveCamera} shifted @param {PerspectiveCamera} camera @param {number} pivot_m
+ * @param {PerspectiveCamera} shifted @param {PerspectiveCamera} camera @param {Vector3} position @param {number} pivot_m
  */
-function shiftLens(shifted, camera, pivot_m) {
-  const { x, y, z } = camera.position;
+function shiftLens(shifted, camera, position, pivot_m) {
+  const { x, y, z } = position;
   const distance = z + pivot_m;
   // the mesh ends in the middle of the outermost pixels, so the frame is a hair smaller
   const halfHeight = 0.997 * Math.tan((camera.fov * Math.PI) / 360) * Math.min(pivot_m, distance);
   const halfWidth = halfHeight * camera.aspect;
   const scale = camera.near / distance;
-  shifted.position.copy(camera.position);
+  shifted.position.copy(position);
   shifted.projectionMatrix.makePerspective(
     (-halfWidth - x) * scale,
     (halfWidth - x) * scale,
@@ -204,11 +206,19 @@ function shiftLens(shifted, camera, pivot_m) {
 
 /** Axes add as squares, as in the package's Reach. @param {Vector3} position @param {Reach} reach */
 function shareOfReach({ x, y, z }, { furthest_m: furthest }) {
+  /** @param {number} way @param {number} end */
+  const part = (way, end) => (way === 0 ? 0 : way / end); // a way may be closed: its end is 0
   return Math.hypot(
-    x / (x < 0 ? furthest.left : furthest.right),
-    y / (y < 0 ? furthest.down : furthest.up),
-    z / (z < 0 ? furthest.forward : furthest.backward),
+    part(x, x < 0 ? furthest.left : furthest.right),
+    part(y, y < 0 ? furthest.down : furthest.up),
+    part(z, z < 0 ? furthest.forward : furthest.backward),
   );
+}
+
+/** The controls' limits hold each way by itself, and their corners lie beyond the reach: from there, its end.
+ * @param {Vector3} position @param {Reach} reach */
+function within(position, reach) {
+  return position.clone().divideScalar(Math.max(1, shareOfReach(position, reach)));
 }
 
 /**

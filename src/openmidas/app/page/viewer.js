@@ -12,6 +12,7 @@ export function createViewer(figure, onRead) {
   const view = /** @type {HTMLElement} */ (figure.querySelector("#view"));
   const divide = /** @type {HTMLInputElement} */ (figure.querySelector("#divide"));
   const point = /** @type {HTMLElement} */ (figure.querySelector("#point"));
+  const edge = /** @type {HTMLElement} */ (figure.querySelector("#edge"));
   const [picture, depth, colours] = ["#picture", "#depth", "#colours"].map(
     (selector) => /** @type {HTMLCanvasElement} */ (figure.querySelector(selector)),
   );
@@ -19,8 +20,16 @@ export function createViewer(figure, onRead) {
   let map = null;
   let [column, row] = [0, 0];
 
-  const slide = () => view.style.setProperty("--divide", `${divide.value}%`);
-  divide.addEventListener("input", slide);
+  const slide = (share = divide.value) => view.style.setProperty("--divide", `${share}%`);
+  divide.addEventListener("input", () => slide());
+  edge.addEventListener("pointerdown", (event) => edge.setPointerCapture(event.pointerId));
+  edge.addEventListener("pointermove", (event) => {
+    if (!edge.hasPointerCapture(event.pointerId)) return;
+    event.stopPropagation(); // while it slides, nothing is read
+    const share = Math.min(1, Math.max(0, placeIn(view, event)[0]));
+    divide.value = String(100 * share); // in whole steps
+    slide(String(100 * share));
+  });
 
   /** @param {number} newColumn @param {number} newRow */
   function read(newColumn, newRow) {
@@ -36,8 +45,7 @@ export function createViewer(figure, onRead) {
   /** @param {PointerEvent} event */
   function readAtPointer(event) {
     if (!map) return;
-    const box = view.getBoundingClientRect();
-    const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const [x, y] = placeIn(view, event);
     read(Math.floor(x * map.width), Math.floor(y * map.height));
   }
   view.addEventListener("pointermove", readAtPointer);
@@ -68,6 +76,12 @@ export function createViewer(figure, onRead) {
       draw(colours, scaleOf(colormap));
     },
   };
+}
+
+/** From 0 to 1 across and down. @param {HTMLElement} element @param {PointerEvent} event @returns {[number, number]} */
+function placeIn(element, event) {
+  const box = element.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
 }
 
 /** @type {Record<string, [number, number]>} */
