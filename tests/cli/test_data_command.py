@@ -45,7 +45,7 @@ def test_a_whole_set_is_summed_up(openmidas_data: Run, folder: Path) -> None:
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines() == [
         "manifest in .: 3 pictures.",
-        "Truth (labels): metric depth; 3 pictures read.",
+        "Truth: metric depth; 3 pictures read.",
         "Valid: 75.0 % of the pixels (from 75.0 % to 75.0 %); 25.0 % are sky.",
         "Depth: in the middle picture 2 m to 2 m, half of it below 2 m.",
     ]
@@ -74,7 +74,7 @@ def test_what_is_missing_and_what_is_spoilt_is_counted_and_named(openmidas_data:
     write_picture(folder / "rooms/13.png", (60, 40))
     result = openmidas_data("check", ".", "--layout", "manifest")
     assert result.code == 1
-    assert result.out.splitlines()[1] == "Truth (labels): metric depth; 16 pictures read."
+    assert result.out.splitlines()[1] == "Truth: metric depth; 16 pictures read."
     lines = result.err.splitlines()
     assert lines[0] == "12 of 30 lack their picture or target:"
     assert lines[1] == "  rooms/0.npy: no such file"
@@ -102,6 +102,15 @@ def test_what_was_to_be_drawn_may_all_be_spoilt(openmidas_data: Run, folder: Pat
     assert "sheet.png" not in names(folder)
 
 
+def test_pictures_without_a_valid_pixel_are_counted(openmidas_data: Run, folder: Path) -> None:
+    write_set(folder, 3)
+    for n in range(2):
+        np.save(folder / f"rooms/{n}.npy", np.zeros((40, 60), np.float32))
+    result = openmidas_data("check", ".", "--layout", "manifest")
+    assert (result.code, result.err) == (0, "")
+    assert "No pixel is valid in 2 pictures: nothing is learnt from these." in result.out.splitlines()
+
+
 def write_redweb(root: Path, count: int) -> None:
     for n in range(count):
         write_picture(root / f"Imgs/{n}.jpg", (8, 9))
@@ -114,7 +123,8 @@ def test_the_count_stands_beside_the_published_one(openmidas_data: Run, folder: 
     result = openmidas_data("check", folder, "--layout", "redweb")
     assert result.out.splitlines() == [
         f"redweb in {folder}: 2 pictures of 3,600 published.",
-        "Truth (stereo): affine-invariant inverse depth; 2 pictures read.",
+        "Truth: affine-invariant inverse depth; 2 pictures read.",
+        "Annotation: disparity; the loss that suits it: ssi-trim.",
         "Valid: 100.0 % of the pixels (from 100.0 % to 100.0 %).",
     ]
 
@@ -126,7 +136,7 @@ def test_pairs_are_drawn_with_the_nearer_point_bright(openmidas_data: Run, folde
     (folder / "DIW_test.csv").write_text("./DIW_test/a.thumb\n51,31,51,121,>,150,100\n")
     result = openmidas_data("check", ".", "--layout", "diw", "-o", "sheet.png")
     assert result.code == 0
-    assert "Truth (ordinal): ordinal pairs; 1 picture read." in result.out
+    assert "Truth: ordinal pairs; 1 picture read." in result.out
     sheet = read_image(folder / "sheet.png").astype(int)
     found = [np.argwhere((abs(sheet - colour) < 3).all(axis=2)) for colour in ((87, 16, 110), (249, 203, 53))]
     # the picture, 150 pixels wide and 14 from the edge, stays as it is: the pair is drawn on the one beside it

@@ -14,12 +14,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from running import Run
+from running import Run, names, write_picture
 
-from openmidas.cli.train import Wanted, _check_shares, adapted, folders_in, left_out
+from openmidas.cli.train import Wanted, _check_shares, _shared_out, adapted, folders_in, left_out
 from openmidas.models.presets import EMBEDDED
 from openmidas.training.distributed import Processes
-from openmidas.training.recipes import RECIPES
+from openmidas.training.recipes import RECIPES, Sizes
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 COMMAND = Path(sys.executable).with_name("openmidas")
@@ -93,10 +93,67 @@ def test_sets_without_a_folder_are_left_out_and_steps_shared_between_the_phases(
     wanted = Wanted({"redweb": Path("a"), "wsvd": Path("b")}, steps=600, network="dpt_swin2_tiny_256")
     less = adapted(recipe, wanted)
     assert [[part.name for part in phase.parts] for phase in less.phases] == [["redweb"], ["redweb", "wsvd"]]
-    assert sum(phase.steps for phase in less.phases) == pytest.approx(600, abs=1)
+    assert [phase.steps for phase in less.phases] == [500, 100]  # pictures of 8 and of 40 a minibatch
     assert less.phases[0].sizes == ((256, 256),)  # all that this network takes
     assert left_out(recipe, wanted) == ["diml_indoor", "movies", "megadepth"]
     assert adapted(RECIPES["smoke"], Wanted({})) == RECIPES["smoke"]
+
+
+def test_a_phase_without_any_folder_is_left_out_and_said_to_be() -> None:
+    recipe, wanted = RECIPES["midas-2020"], Wanted({"movies": Path("a")}, steps=7)
+    (mix,) = adapted(recipe, wanted).phases
+    assert (mix.name, mix.steps, [part.name for part in mix.parts]) == ("mix", 7, ["movies"])
+    assert left_out(recipe, wanted)[-2:] == ["wsvd", "the phase pretrain"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "lengths", "shares"),
+    [(3, [500, 100], [2, 1]), (3, [100, 500], [1, 2]), (1, [1, 1], [1, 1]), (9, [9999, 1], [8, 1])],
+)
+def test_steps_are_shared_out_to_the_last_one(steps: int, lengths: list[int], shares: list[int]) -> None:
+    assert _shared_out(steps, lengths) == shares
+
+
+def test_another_network_sees_no_pictures_larger_than_its_own() -> None:
+    def sizes(recipe: str, network: str | None) -> Sizes:
+        return adapted(RECIPES[recipe], Wanted({"redweb": Path("a")}, network=network)).phases[0].sizes
+
+    assert sizes("midas-2020", None) == ((384, 384),)
+    assert sizes("midas-2020", "midas_v21_small_256") == ((256, 256),)
+    assert sizes("midas-2020", "dpt_beit_large_512") == ((384, 384),)
+    assert sizes("smoke", "midas_v21_small_256") == RECIPES["smoke"].phases[0].sizes
+
+
+def test_the_mixing_of_the_command_line_is_that_of_every_phase() -> None:
+    wanted = Wanted({"redweb": Path("a"), "wsvd": Path("b")}, mixing="naive")
+    assert {phase.mixing for phase in adapted(RECIPES["midas-2020"], wanted).phases} == {"naive"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "redweb=sets,wsvd=gone"], "gone: no such folder"),  # not after days of the first phase
+        (["--data", "redweb=gone"], "gone: no such folder"),
+        (["--data", "movies=empty"], "manifest.csv: holds nothing of that layout"),
+        (["--data", "redweb=sets", "--measured", "sets"], "index.csv: is not there"),
+        (["--data", "redweb=sets", "--encoder", "sets/Imgs/0.jpg"], "holds no folded weights of MobileNetV2"),
+        (["--data", "redweb=sets", "--start", "gone.pt"], "gone.pt: no such file"),
+        (["--data", "redweb=sets", "-o", "sets/Imgs/0.jpg"], "0.jpg: is a file: choose another name"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_before_anything_is_written(
+    arguments: list[str], words: str, openmidas: Run, folder: Path
+) -> None:
+    write_picture(folder / "sets/Imgs/0.jpg")
+    (folder / "sets/RDs").mkdir()
+    cv2.imwrite(str(folder / "sets/RDs/0.png"), np.zeros((40, 48), np.uint8))
+    (folder / "empty").mkdir()
+    (folder / "empty/manifest.csv").write_text("image,target\n")
+    before = names(folder)
+    result = openmidas("train", "midas-2020", "--network", "tiny", *arguments)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert words in result.err
+    assert names(folder) == before
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,12 @@ def test_a_room_seen_straight_on_tells_the_shift_and_not_the_focal_length() -> N
     assert held(found.shift_interval, shift)
 
 
+def test_an_answer_that_few_planes_tell_lies_in_its_own_interval() -> None:
+    found, _ = seen(549, 2, -9)
+    low, high = found.shift_interval
+    assert low <= found.shift <= high
+
+
 @pytest.mark.parametrize("focal_px", [200, 300, 450])
 def test_with_the_focal_length_given_two_planes_tell_the_shift(focal_px: float) -> None:
     truth = room(Camera.from_focal(SHAPE, focal_px), 50, 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from openmidas.depth_map import Ambiguity, ConventionError, DepthMap, Quantity
 from openmidas.files.errors import FileError
-from openmidas.training.annotations import ANNOTATIONS, Sample, annotated, disparity_map, move, sample_of
+from openmidas.training.annotations import ANNOTATIONS, Kind, Sample, annotated, move, sample_of
 from openmidas.training.datasets.entry import Entry, OrdinalPairs, Target
 from openmidas.training.losses import LOSSES
 
@@ -107,16 +108,8 @@ def test_depth_without_scale_and_shift_is_refused_by_the_name_of_the_entry(tmp_p
         sample_of(entry_of(tmp_path, target, (1, 2)))
 
 
-def test_sky_of_a_stereo_pair_is_valid_and_farthest() -> None:
-    disparity, nothing = np.array([[5.0, -2.0, NAN, NAN]]), np.array([[False, False, True, False]])
-    known = np.array([[True, True, False, False]])
-    assert disparity_map(np.abs(disparity), known, nothing).values[0, :3].tolist() == [5, 2, 0]
-    converging = disparity_map(disparity, known, nothing)
-    assert converging.values[0, :3].tolist() == [5, -2, -2]
-    assert converging.valid.tolist() == [[True, True, True, False]]
-
-
 def test_every_kind_of_annotation_names_a_loss_that_there_is() -> None:
+    assert set(ANNOTATIONS) == set(get_args(Kind))
     assert {annotation.loss for annotation in ANNOTATIONS.values()} <= {*LOSSES, "ranking"}
     assert [kind for kind, annotation in ANNOTATIONS.items() if annotation.ambiguity is None] == ["ordinal"]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import spawn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from openmidas.training.min_norm import min_norm_weights
 from openmidas.training.mixing import MIXINGS, naive_backward, pareto_backward, pareto_weights
@@ -166,6 +168,28 @@ def test_half_precision_and_memory_order_are_those_of_a_plain_backward(chunk_byt
         assert parameter.grad is not None
         assert parameter.grad.dtype == torch.float32
         assert parameter.grad.stride() == parameter.stride()
+
+
+class Largest(TorchDispatchMode):
+    """Bytes of the largest tensor in single precision that anything makes within the block."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and made.dtype == torch.float32:
+            self.bytes = max(self.bytes, made.nbytes)
+        return made
+
+
+@pytest.mark.parametrize("layers_at_a_time", [6, 2])
+def test_chunks_bound_what_the_gradients_of_all_sets_take(layers_at_a_time: int) -> None:
+    net = nn.Sequential(*(nn.Linear(64, 64, bias=False) for _ in range(6)))
+    x = torch.randn(SETS, 64, generator=torch.Generator().manual_seed(0))
+    chunk_bytes = SETS * layers_at_a_time * 64 * 64 * 4
+    with Largest() as largest:
+        pareto_backward(list(net(x).square().mean(dim=1)), net.parameters(), chunk_bytes)
+    assert largest.bytes == chunk_bytes
 
 
 def test_pareto_weights_of_two_by_hand() -> None:

@@ -13,6 +13,7 @@ from openmidas.app.limits import Limits
 from openmidas.app.problems import Problem
 from openmidas.files.errors import FileError
 from openmidas.files.picture import open_picture
+from openmidas.models.preprocess import check_shape
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ def _check_picture(picture: bytes, limits: Limits) -> None:
         most = limits.picture_pixels / 1e6
         detail = f"the picture has {width}×{height} pixels, more than {most:g} million: make it smaller first"
         raise Problem("too_many_pixels", detail)
+    try:
+        check_shape((height, width))
+    except ValueError as error:
+        raise Problem("not_possible", f"the picture {error}") from error
 
 
 def written(suffix: str, write: Callable[[Path], None]) -> bytes:

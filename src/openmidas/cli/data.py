@@ -23,7 +23,7 @@ from openmidas.files.errors import file_error
 from openmidas.files.heatmap import to_heatmap
 from openmidas.files.png import encode_png
 from openmidas.models.batch import default_jobs, one_line
-from openmidas.training.annotations import Sample, move, sample_of
+from openmidas.training.annotations import ANNOTATIONS, Kind, Sample, move, sample_of
 from openmidas.training.datasets.entry import Entry, OrdinalPairs, Target
 from openmidas.training.datasets.layouts import LAYOUTS
 
@@ -159,16 +159,23 @@ def _measured(target: Target) -> _Look:
     return _Look(meaning, valid, sky, metres)
 
 
-def _summary(kind: str, looks: Sequence[_Look]) -> list[str]:
+def _summary(kind: Kind | None, looks: Sequence[_Look]) -> list[str]:
     meanings = Counter(look.meaning for look in looks)
     shown = ", ".join(f"{name} ({count})" if len(meanings) > 1 else name for name, count in meanings.items())
-    lines = [f"Truth ({kind}): {shown}; {_pictures(len(looks))} read."]
+    lines = [f"Truth: {shown}; {_pictures(len(looks))} read."]
+    if kind is not None:
+        lines.append(
+            f"Annotation: {kind.replace('_', ' ')}; the loss that suits it: {ANNOTATIONS[kind].loss}."
+        )
     shares = [look.valid for look in looks if look.valid is not None]
     if shares:
         sky = float(np.mean([look.sky for look in looks if look.valid is not None]))
         span = f"from {_percent(min(shares))} to {_percent(max(shares))}"
         seen = f"; {_percent(sky)} are sky" if sky else ""
         lines.append(f"Valid: {_percent(float(np.mean(shares)))} of the pixels ({span}){seen}.")
+        empty = shares.count(0)
+        if empty:
+            lines.append(f"No pixel is valid in {_pictures(empty)}: nothing is learnt from these.")
     metres = [look.metres for look in looks if look.metres is not None]
     if metres:
         near, middle, far = (_metres(value) for value in np.median(metres, axis=0))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -26,18 +27,18 @@ from openmidas.files.cores import usable_cores
 from openmidas.files.images import read_image
 from openmidas.models.predictor import NetworkPredictor
 from openmidas.models.predictor import Running as Computing
-from openmidas.models.presets import EMBEDDED, described, preset_named
+from openmidas.models.presets import EMBEDDED, Preset, described, preset_named
 from openmidas.networks.export import export_onnx
 from openmidas.networks.normalisation import fold_norms
 from openmidas.networks.predictor import check_running, predictor_of, torch_engine
 from openmidas.training.checkpoints import LAST, read_network, read_progress, write_network
-from openmidas.training.data import draw_batch
+from openmidas.training.data import Source, draw_batch
 from openmidas.training.distributed import Processes, joined, wait_for_all
 from openmidas.training.held import list_photos, read_kinect
 from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
 from openmidas.training.loop import Precision, Running, plan_of, train
-from openmidas.training.recipes import Mixing, Phase, Recipe
-from openmidas.training.run_folder import note_start, open_run
+from openmidas.training.recipes import Mixing, Part, Phase, Recipe, Sizes
+from openmidas.training.run_folder import check_run, note_start, open_run
 from openmidas.training.sources import folder_names, held_out, held_out_worlds, is_made, open_source
 from openmidas.training.starting import earlier_network, first_network
 
@@ -117,51 +118,56 @@ def train_recipe(recipe: Recipe, folder: Path, wanted: Wanted) -> Path | None:
 
 
 def _train(recipe: Recipe, folder: Path, wanted: Wanted, processes: Processes) -> Path | None:
+    """Nothing is written before all that the run needs has been opened."""
     is_first = processes.number == 0
+    check_run(folder, recipe)
+    done = read_progress(folder).steps
+    phases = [phase for phase in recipe.phases if recipe.first_step(phase) + phase.steps > done]
+    phases = phases or [recipe.phases[-1]]
+    sets = _opened(phases, wanted.data)
+    network = _first_network(recipe, phases[0], sets, wanted)
+    if done:
+        read_network(folder / LAST, network)
+    evaluate = _evaluation(recipe, wanted) if is_first else _no_evaluation
     if is_first:
         open_run(folder, recipe)
-    done = read_progress(folder).steps
-    if is_first:
         circumstances = {"steps_done": done, "processes": processes.count, "threads": torch.get_num_threads()}
         note_start(folder, circumstances | _as_text(wanted))
     with _bar(recipe, done, is_first) as advance:
-        running = Running(
-            folder,
-            _evaluation(recipe, wanted) if is_first else _no_evaluation,
-            wanted.device,
-            wanted.precision,
-            processes,
-            advance,
-            _say if is_first else _say_nothing,
-        )
-        network = _trained(recipe, wanted, running, done)
+        say = _say if is_first else _say_nothing
+        running = Running(folder, evaluate, wanted.device, wanted.precision, processes, advance, say)
+        for phase in phases:
+            sources = sets.pop(phase.name)
+            if phase.relabels and "labels" in wanted.data:
+                sources |= _opened([phase], _relabelled(phase, wanted, running))[phase.name]
+            network = train(network, sources, recipe, phase, running)
     return _write_result(network, recipe.network, folder) if is_first else None
 
 
-def _trained(recipe: Recipe, wanted: Wanted, running: Running, done: int) -> nn.Module:
-    """The averaged network of the last phase."""
-    network: nn.Module | None = None
-    for phase in recipe.phases:
-        if recipe.first_step(phase) + phase.steps <= done and phase is not recipe.phases[-1]:
-            continue
-        folders = _folders(phase, wanted, running)
-        sources = {part.name: open_source(part, folders, phase) for part in phase.parts}
-        if network is None:
-            plan = plan_of(recipe, phase)
-            torch.manual_seed(recipe.seed)
-            pictures = draw_batch(sources, plan, recipe.first_step(phase)).image
-            network = first_network(recipe.network, wanted.start, wanted.encoder, pictures)
-            if done:
-                read_network(running.folder / LAST, network)
-        network = train(network, sources, recipe, phase, running)
-    assert network is not None
-    return network
+def _opened(phases: Sequence[Phase], folders: Mapping[str, Path]) -> dict[str, dict[str, Source]]:
+    """The sets of every phase, by its name and theirs; a set that is in several is opened once."""
+    found: dict[tuple[object, ...], Source] = {}
+    sets: dict[str, dict[str, Source]] = {}
+    for phase in phases:
+        sets[phase.name] = {}
+        for part in phase.parts:
+            key = part.name, part.layout, part.held_out, phase.sizes if is_made(part) else ()
+            if key not in found:
+                found[key] = open_source(part, folders, phase)
+            sets[phase.name][part.name] = replace(found[key], part=part)
+    return sets
 
 
-def _folders(phase: Phase, wanted: Wanted, running: Running) -> Mapping[str, Path]:
-    """Where the phase's pictures lie; photographs are first labelled anew where it wants that."""
-    if not phase.relabels or "labels" not in wanted.data:
-        return wanted.data
+def _first_network(
+    recipe: Recipe, phase: Phase, sets: Mapping[str, Mapping[str, Source]], wanted: Wanted
+) -> nn.Module:
+    torch.manual_seed(recipe.seed)
+    pictures = draw_batch(sets[phase.name], plan_of(recipe, phase), recipe.first_step(phase)).image
+    return first_network(recipe.network, wanted.start, wanted.encoder, pictures)
+
+
+def _relabelled(phase: Phase, wanted: Wanted, running: Running) -> Mapping[str, Path]:
+    """The folders, with labels that the network so far and the given ones made together."""
     labels = running.folder / f"labels-{phase.name}"
     if running.processes.number == 0:
         label_photos(wanted.data["photos"], labels, [wanted.data["labels"], running.folder / LAST])
@@ -187,28 +193,52 @@ def folders_in(texts: Sequence[str], recipe: Recipe) -> dict[str, Path]:
 
 
 def adapted(recipe: Recipe, wanted: Wanted) -> Recipe:
-    """The recipe with what the command line says otherwise, and without the sets that it names no folder of."""
-    preset = preset_named(wanted.network or recipe.network)
-    total = sum(phase.steps for phase in recipe.phases)
-    phases = []
-    for phase in recipe.phases:
-        parts = tuple(part for part in phase.parts if set(folder_names(part)) <= set(wanted.data))
-        if not parts:
-            names = ", ".join(name for part in phase.parts for name in folder_names(part))
-            raise click.UsageError(
-                f"give at least one folder with --data NAME=FOLDER: NAME is one of {names}"
-            )
-        steps = phase.steps if wanted.steps is None else max(1, round(wanted.steps * phase.steps / total))
-        sizes = ((preset.side_px, preset.side_px),) if preset.resize == "square" else phase.sizes
-        mixing = wanted.mixing or phase.mixing
-        phases.append(replace(phase, parts=parts, steps=steps, sizes=sizes, mixing=mixing))
-    return replace(recipe, network=preset.name, phases=tuple(phases))
+    """The recipe with what the command line says otherwise, without the sets and phases that it has no folder for."""
+    network = preset_named(wanted.network or recipe.network)
+    parts = [tuple(part for part in phase.parts if _is_there(part, wanted)) for phase in recipe.phases]
+    kept = [replace(phase, parts=own) for phase, own in zip(recipe.phases, parts, strict=True) if own]
+    if not kept:
+        parts_of_all = [part for phase in recipe.phases for part in phase.parts]
+        names = dict.fromkeys(name for part in parts_of_all for name in folder_names(part))
+        known = ", ".join(names)
+        raise click.UsageError(f"give at least one folder with --data NAME=FOLDER: NAME is one of {known}")
+    lengths = [phase.steps for phase in kept]
+    phases = tuple(
+        replace(
+            phase, steps=steps, sizes=_sizes(recipe, phase, network), mixing=wanted.mixing or phase.mixing
+        )
+        for phase, steps in zip(kept, _shared_out(wanted.steps or sum(lengths), lengths), strict=True)
+    )
+    return replace(recipe, network=network.name, phases=phases)
+
+
+def _is_there(part: Part, wanted: Wanted) -> bool:
+    return set(folder_names(part)) <= set(wanted.data)
+
+
+def _shared_out(steps: int, lengths: Sequence[int]) -> list[int]:
+    """That many steps in the proportion of these lengths, one for each at least."""
+    ends = [0]
+    for later, end in zip(reversed(range(len(lengths))), accumulate(lengths), strict=True):
+        ends.append(max(ends[-1] + 1, min(round(steps * end / sum(lengths)), steps - later)))
+    return [after - before for before, after in pairwise(ends)]
+
+
+def _sizes(recipe: Recipe, phase: Phase, network: Preset) -> Sizes:
+    """Another network than the recipe's sees pictures no larger than its own, or just those that it takes."""
+    if network.resize == "square":
+        return ((network.side_px, network.side_px),)
+    if network.name == recipe.network:
+        return phase.sizes
+    return tuple((min(height, network.side_px), min(width, network.side_px)) for height, width in phase.sizes)
 
 
 def left_out(recipe: Recipe, wanted: Wanted) -> list[str]:
-    """The recipe's sets that there are no folders of."""
+    """The recipe's sets that there are no folders of, and the phases that had no other."""
     parts = {part.name: part for phase in recipe.phases for part in phase.parts}
-    return [name for name, part in parts.items() if not set(folder_names(part)) <= set(wanted.data)]
+    phases = [phase for phase in recipe.phases if not any(_is_there(part, wanted) for part in phase.parts)]
+    missing = [name for name, part in parts.items() if not _is_there(part, wanted)]
+    return missing + [f"the phase {phase.name}" for phase in phases]
 
 
 def _check(recipe: Recipe, wanted: Wanted) -> None:

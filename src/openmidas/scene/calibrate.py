@@ -47,7 +47,7 @@ _SURE_FOCAL, _SURE_SHIFT = 1.4, 2.5  # upper end of an interval by its lower one
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Focal length, and shift in units of the map's range, each with an interval that holds four fifths of the belief.
+    """Focal length, and shift in units of the map's range, each in an interval that holds four fifths of the belief.
 
     is_sure: (focal length, shift): whether it was given or the picture tells it; else it is what is usual.
     words: all of it in one line.
@@ -114,8 +114,8 @@ def calibrate(depth_map: DepthMap, focal_px: float | None = None) -> Calibration
     belief = _belief(planes, focals, shifts)
     best = np.unravel_index(belief.argmax(), belief.shape)
     return _stated(
-        (float(focals[best[0]] * longer), _interval(focals * longer, belief.sum(axis=1))),
-        (float(shifts[best[1]]), _interval(shifts, belief.sum(axis=0))),
+        (float(focals[best[0]] * longer), _interval(focals * longer, belief.sum(axis=1), best[0])),
+        (float(shifts[best[1]]), _interval(shifts, belief.sum(axis=0), best[1])),
         (focal_px is not None, has_shift),
         planes,
     )
@@ -235,10 +235,12 @@ def _cosine(planes: Planes, i: int, j: int, focal: np.ndarray, shift: np.ndarray
     return product(i, j) / np.sqrt(np.maximum(product(i, i) * product(j, j), 1e-30))
 
 
-def _interval(values: Float[np.ndarray, " n"], belief: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """From where a tenth of the belief lies below to where a tenth lies above."""
+def _interval(
+    values: Float[np.ndarray, " n"], belief: Float[np.ndarray, " n"], best: np.intp
+) -> tuple[float, float]:
+    """From where a tenth of the belief lies below to where a tenth lies above, and so far that it holds the best."""
     low, high = np.searchsorted(np.cumsum(belief), (0.1, 0.9)).clip(max=len(values) - 1)
-    return float(values[low]), float(values[high])
+    return float(values[min(low, best)]), float(values[max(high, best)])
 
 
 def _stated(

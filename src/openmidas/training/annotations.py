@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from openmidas.depth_map import Ambiguity, ConventionError, DepthMap
+from openmidas.depth_map import Ambiguity, ConventionError
 from openmidas.files.errors import file_error
 from openmidas.training.datasets.entry import Entry, OrdinalPairs, Target
 
@@ -21,11 +23,14 @@ LARGEST_STRETCH = (
 _Affine = Float[np.ndarray, "2 3"]
 
 
+Kind = Literal["metric_depth", "structure_from_motion", "disparity", "ordinal", "labels", "rendered"]
+
+
 @dataclass(frozen=True)
 class Annotation:
     """What a kind of truth leaves open, and the loss that suits it: a name of `losses.LOSSES`, or `ranking`.
 
-    ambiguity: None for pairs, which know order alone.
+    ambiguity: the least, for a set may have lost its scale besides; None for pairs, which know order alone.
     """
 
     ambiguity: Ambiguity | None
@@ -33,7 +38,7 @@ class Annotation:
 
 
 # Truth that was measured or rendered is kept whole; estimates are wrong in places, and those places are dropped.
-ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType(
+ANNOTATIONS: Mapping[Kind, Annotation] = MappingProxyType(
     {
         "metric_depth": Annotation("metric", "ssi-mae"),  # RGB-D, laser, LiDAR; sparse is fine
         "structure_from_motion": Annotation("scale_invariant", "ssi-trim"),
@@ -69,15 +74,20 @@ def sample_of(entry: Entry) -> Sample:
     name) for one that has no inverse depth.
     """
     image, target = entry.read_image(), entry.read_target()
-    (height, width), (target_height, target_width) = image.shape[:2], target.shape
-    stretch = (width / height) / (target_width / target_height)
-    if abs(np.log(stretch)) > LARGEST_STRETCH:
-        sizes = f"{height}×{width} pixels, its target has {target_height}×{target_width}"
-        raise file_error(entry.image, f"has {sizes}: they do not belong together")
+    check_together(entry.image, image.shape[:2], target.shape)
     try:
         return annotated(image, target)
     except ConventionError as error:
         raise ConventionError(f"{entry.name}: {error}") from error
+
+
+def check_together(picture: Path, shape: tuple[int, ...], target_shape: tuple[int, int]) -> None:
+    """FileError for a picture and a target of other shapes than reducing one of them makes."""
+    (height, width), (target_height, target_width) = shape, target_shape
+    stretch = (width / height) / (target_width / target_height)
+    if abs(np.log(stretch)) > LARGEST_STRETCH:
+        sizes = f"{height}×{width} pixels, its target has {target_height}×{target_width}"
+        raise file_error(picture, f"has {sizes}: they do not belong together")
 
 
 def annotated(image: UInt8[np.ndarray, "h w 3"], target: Target) -> Sample:
@@ -98,19 +108,6 @@ def annotated(image: UInt8[np.ndarray, "h w 3"], target: Target) -> Sample:
     if target.shape != (height, width):
         values, valid = _moved_target(values, valid, scaling, (height, width))
     return Sample(image, values, valid, inverse.ambiguity)
-
-
-def disparity_map(
-    disparity_px: Float[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"], sky: Bool[np.ndarray, "h w"]
-) -> DepthMap:
-    """Disparity of a stereo pair of unknown cameras as affine-invariant inverse depth.
-
-    Sky is valid and farthest: disparity 0, or the least valid one where cameras that converge made that negative.
-    """
-    seen = valid & ~sky
-    farthest = np.min(disparity_px, where=seen, initial=0.0)
-    values = np.where(sky, farthest, disparity_px)
-    return DepthMap.from_values(values, "inverse_depth", "affine_invariant", seen | sky)
 
 
 def move(sample: Sample, to_source: _Affine, size: tuple[int, int]) -> Sample:

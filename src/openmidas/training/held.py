@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from openmidas.files.errors import file_error, system_error
+from openmidas.files.errors import file_error, open_file, system_error
 from openmidas.files.images import read_image
-from openmidas.training.annotations import Sample
+from openmidas.training.annotations import Sample, check_together
 from openmidas.training.labels import list_labels, read_label
 
 PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
@@ -22,14 +22,16 @@ KINECT_METRES = 9.99547 / 255
 def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
     """Photographs for which `labels` has a gray picture of the same stem, near bright (affine-invariant).
 
-    Raises FileError when no photograph has a label.
+    Raises FileError when no photograph has a label, or one has a label of another shape.
     """
     check_folder(labels)
     found = list_labels(labels)
     samples = []
     for path in (path for path in list_photos(photos) if path.stem in found):
         image = _at_most(read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX)), PHOTO_SIDE_PX)
-        target = cv2.resize(read_label(found[path.stem]), image.shape[1::-1]).astype(np.float16)
+        label = read_label(found[path.stem])
+        check_together(path, image.shape[:2], label.shape)
+        target = cv2.resize(label, image.shape[1::-1]).astype(np.float16)
         samples.append(Sample(image, target, np.ones(target.shape, bool)))
     if not samples:
         raise file_error(photos, f"no photograph has a label of its name in {labels}: label them first")
@@ -74,8 +76,15 @@ def read_rendered(folder: Path) -> list[Sample]:
     check_folder(folder)
     samples = []
     for path in sorted(folder.glob("*_inverse_depth.npz")):
-        with np.load(path) as stored:
-            target = stored["inverse_depth"]
-        image = read_image(path.with_name(path.name.replace("_inverse_depth.npz", ".webp")))
+        with open_file(path) as stream:
+            try:
+                target = np.load(stream, allow_pickle=False)["inverse_depth"]
+            except Exception as error:  # a damaged archive makes NumPy and zipfile raise anything
+                raise file_error(path, "holds no inverse_depth or is damaged: render it again") from error
+        picture = path.with_name(path.name.replace("_inverse_depth.npz", ".webp"))
+        image = read_image(picture)
+        if image.shape[:2] != target.shape:
+            sizes = f"{image.shape[0]}×{image.shape[1]} pixels, its truth {'×'.join(map(str, target.shape))}"
+            raise file_error(picture, f"has {sizes}: render it again")
         samples.append(Sample(image, target, np.isfinite(target), "metric"))
     return samples

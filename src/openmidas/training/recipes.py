@@ -15,12 +15,12 @@ Sizes = tuple[tuple[int, int], ...]  # (height, width)
 class Part:
     """One data set's part in every minibatch.
 
-    layout: how it lies on disk, a name in `sources.READERS`. per_batch: its pictures in a minibatch, over all
-    processes. loss: a name in `losses.LOSSES`, or `ranking` for pairs. kept: the share of the residuals that counts,
-    if it is another than the loss's own. gradient_weight: alpha of the gradient loss. weight: how strongly all of
-    that counts. paste_chance: how often shapes are laid in front. folders: the names under which the command line
-    gives its folders, if they are not the set's own. held_out: from, to of the numbered pictures that are measured on
-    and never trained on.
+    layout: how it lies on disk, a name in `layouts.LAYOUTS` or `sources.HELD`, or how worlds are degraded. per_batch:
+    its pictures in a minibatch, over all processes. loss: a name in `losses.LOSSES`, or `ranking` for pairs. kept: the
+    share of the residuals that counts, if it is another than the loss's own. gradient_weight: alpha of the gradient
+    loss. weight: how strongly all of that counts. paste_chance: how often shapes are laid in front. folders: the names
+    under which the command line gives its folders, if they are not the set's own. held_out: from, to of the numbered
+    pictures that are measured on and never trained on.
     """
 
     name: str

@@ -29,11 +29,21 @@ LOG = "log.jsonl"
 _LEFT_OVER = re.compile(r"\.[0-9a-f]{16}\.(pt|png|json|jsonl|onnx)")
 
 
+def check_run(folder: Path, recipe: Recipe) -> None:
+    """FileError where the folder holds a run of another recipe, or is none."""
+    if folder.is_file():
+        raise file_error(folder, "is a file: choose another name for the run's folder")
+    path = folder / RECIPE
+    if path.exists() and path.read_text(encoding="utf8") != _text(recipe):
+        raise file_error(folder, f"holds a run of another recipe, see {RECIPE}: choose another folder")
+
+
 def open_run(folder: Path, recipe: Recipe) -> None:
     """Make the folder, or go on in it; FileError where it holds a run of another recipe.
 
     Half-written files that a killed process left are removed.
     """
+    check_run(folder, recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -41,11 +51,11 @@ def open_run(folder: Path, recipe: Recipe) -> None:
     for path in folder.rglob(".*"):
         if _LEFT_OVER.fullmatch(path.name):
             path.unlink(missing_ok=True)
-    text = json.dumps(asdict(recipe), indent=1)
-    path = folder / RECIPE
-    if path.exists() and path.read_text(encoding="utf8") != text:
-        raise file_error(folder, f"holds a run of another recipe, see {RECIPE}: choose another folder")
-    write_bytes(path, text.encode())
+    write_bytes(folder / RECIPE, _text(recipe).encode())
+
+
+def _text(recipe: Recipe) -> str:
+    return json.dumps(asdict(recipe), indent=1)
 
 
 def note_start(folder: Path, circumstances: Mapping[str, Any]) -> None:

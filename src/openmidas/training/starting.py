@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from openmidas.files.errors import file_error
+from openmidas.files.errors import file_error, open_file
 from openmidas.networks.checkpoint import Renames, renamed
 from openmidas.networks.export import load_exported_weights
 from openmidas.networks.loading import load
@@ -62,11 +62,20 @@ def _tiny(start: Path | None, encoder: Path | None, pictures: Float[Tensor, "b 3
         return _normalised(start)
     network = earlier_network(start) if start else TinyNetwork()
     if encoder:
-        load_folded_weights(network.encoder, encoder)
+        _load_folded(network, encoder)
     insert_tiny_norms(network)
     if start:
         calibrate_norms(network, pictures)
     return network
+
+
+def _load_folded(network: TinyNetwork, path: Path) -> None:
+    open_file(path).close()
+    try:
+        load_folded_weights(network.encoder, path)
+    except Exception as error:  # other files make NumPy and zipfile raise anything
+        remedy = "it must be an NPZ with P.weight and P.bias of every convolution P"
+        raise file_error(path, f"holds no folded weights of MobileNetV2: {remedy}") from error
 
 
 def _normalised(checkpoint: Path) -> TinyNetwork:

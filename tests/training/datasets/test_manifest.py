@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 import pytest
-from miniatures import depth_of, put, write_gray, write_gray16, write_npy, write_picture
+from miniatures import INF, NAN, depth_of, put, write_gray, write_gray16, write_npy, write_picture
 from pyarrow import parquet
 
 from openmidas.depth_map import DepthMap
@@ -80,6 +80,48 @@ def test_the_table_may_be_named_itself_and_have_two_columns(tmp_path: Path) -> N
     assert depth_of(entry).ambiguity == "scale_invariant"
 
 
+SKY = """\
+image,target,encoding,valid,sky
+a.png,converging.npy,affine-invariant-inverse-depth,valid.png,sky.png
+b.png,parallel.npy,affine-invariant-inverse-depth,valid.png,sky.png
+c.png,parallel.npy,metres,,sky.png
+d.png,parallel.npy,scale-invariant-inverse-depth,,sky.png
+e.png,parallel.npy,affine-invariant-inverse-depth,valid.png,
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("a", [[5, -2, -2, NAN]]),  # behind the farthest that was seen
+        ("b", [[5, 2, 0, NAN]]),
+        ("c", [[5, 2, INF, 9]]),
+        ("d", [[5, 2, 0, 9]]),
+        ("e", [[5, 2, NAN, NAN]]),  # whether it is sky is not known
+    ],
+)
+def test_sky_is_valid_and_farthest_where_a_picture_marks_it(
+    name: str, values: list[list[float]], tmp_path: Path
+) -> None:
+    put(tmp_path / "manifest.csv", SKY.encode())
+    write_npy(tmp_path / "converging.npy", [[5, -2, 7, 9]])
+    write_npy(tmp_path / "parallel.npy", [[5, 2, 7, 9]])
+    write_gray(tmp_path / "valid.png", [[255, 255, 0, 0]])
+    write_gray(tmp_path / "sky.png", [[0, 0, 255, 0]])
+    entry = {entry.name: entry for entry in read_manifest(tmp_path)}[name]
+    depth = depth_of(entry)
+    np.testing.assert_array_equal(depth.values, np.array(values, np.float32))
+    np.testing.assert_array_equal(depth.valid, ~np.isnan(values))
+
+
+def test_marks_of_another_size_are_named(tmp_path: Path) -> None:
+    put(tmp_path / "manifest.csv", b"image,target,encoding,sky\na.png,a.npy,metres,sky.png\n")
+    write_npy(tmp_path / "a.npy", [[5, 2]])
+    write_gray(tmp_path / "sky.png", [[0, 0, 255]])
+    with pytest.raises(FileError, match=r"sky\.png: has 1×3 pixels, its target 1×2"):
+        read_manifest(tmp_path)[0].read_target()
+
+
 def test_paths_that_lead_out_give_names_that_do_not(tmp_path: Path) -> None:
     put(
         tmp_path / "sets/manifest.csv",
@@ -96,6 +138,7 @@ def test_paths_that_lead_out_give_names_that_do_not(tmp_path: Path) -> None:
     [
         ("image,encoding\na.png,kitti\n", "has no column target: it needs image and target"),
         ("", r"is empty \(0 bytes\)"),
+        ("image,target\n", "holds nothing of that layout: give each picture a line with its image"),
         ("image,target\na.png,\n", "picture 1 has no image or no target"),
         ("image,target,encoding\na.png,a.npy,feet\n", r"picture 1, a\.png: unknown encoding 'feet'"),
         ("image,target,encoding\na.png,a.npy,opengl\n", r"picture 1, a\.png: opengl needs near and far"),

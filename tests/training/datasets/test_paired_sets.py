@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from miniatures import (
     write_picture,
 )
 
+from openmidas.depth_map import Ambiguity
 from openmidas.files import FileError
+from openmidas.training.annotations import ANNOTATIONS
 from openmidas.training.datasets.entry import Entry, OrdinalPairs
 from openmidas.training.datasets.layouts import LAYOUTS
 from openmidas.training.datasets.paired_sets import ORDINAL_PAIRS, planar_depth
@@ -42,6 +45,17 @@ def test_pictures_come_by_name_with_the_numbers_that_they_mean(miniature: Miniat
         target = depth_of(entry)
         assert f"{target.ambiguity} {target.quantity}" == miniature.meaning
         np.testing.assert_allclose(target.values, miniature.values, rtol=1e-6)
+
+
+@each
+def test_a_set_leaves_open_no_less_than_its_annotation(miniature: Miniature, tmp_path: Path) -> None:
+    miniature.write_to(tmp_path)
+    kind, order = LAYOUTS[miniature.layout].kind, get_args(Ambiguity)
+    assert kind is not None
+    ambiguity = ANNOTATIONS[kind].ambiguity
+    assert ambiguity is not None
+    for entry in read(miniature.layout, tmp_path):
+        assert order.index(depth_of(entry).ambiguity) >= order.index(ambiguity)
 
 
 @each

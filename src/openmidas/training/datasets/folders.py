@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
 from openmidas.files.errors import FileError, file_error, open_file
@@ -16,7 +16,7 @@ def first_existing(root: Path, places: Sequence[str], remedy: str) -> Path:
     return found
 
 
-def require(root: Path, found: Sequence[object], place: str, remedy: str) -> None:
+def require(root: Path, found: Sized, place: str, remedy: str) -> None:
     """FileError that names the place below root, when nothing was found there."""
     if not found:
         raise _missing(root, root / place, remedy)
@@ -35,4 +35,5 @@ def read_lines(path: Path) -> list[str]:
 def _missing(root: Path, wanted: Path, remedy: str) -> FileError:
     if not root.is_dir():
         return file_error(root, "no such folder: name the one that the archives were unpacked to")
-    return file_error(wanted, f"is not there: {remedy}")
+    problem = "holds nothing of that layout" if wanted.exists() else "is not there"
+    return file_error(wanted, f"{problem}: {remedy}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
+from openmidas.training.annotations import Kind
 from openmidas.training.datasets import paired_sets
 from openmidas.training.datasets.diode import read_diode, read_diode_indoor, read_diode_train
 from openmidas.training.datasets.diw import read_diw, read_diw_train
@@ -28,19 +28,17 @@ from openmidas.training.datasets.places import PairedSet, read_paired
 from openmidas.training.datasets.sintel import read_sintel
 from openmidas.training.datasets.tum import read_tum
 
-Kind = Literal["rgbd", "lidar", "stereo", "sfm", "ordinal", "rendered", "labels"]
-
 
 @dataclass(frozen=True)
 class Layout:
     """read: the set's pictures, given its folder. pictures: how many were published, or published figures stand on.
 
-    A number of whole thousands is its authors' rounding. kind: what the truth was made by; lidar is any laser.
+    A number of whole thousands is its authors' rounding. kind: the annotation, where the layout has but one.
     """
 
     read: Callable[[Path], list[Entry]]
     pictures: int | None
-    kind: Kind
+    kind: Kind | None
 
 
 def _paired(paired: PairedSet, pictures: int | None, kind: Kind) -> Layout:
@@ -50,32 +48,32 @@ def _paired(paired: PairedSet, pictures: int | None, kind: Kind) -> Layout:
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
         "diw": Layout(read_diw, 74_441, "ordinal"),
-        "eth3d": Layout(read_eth3d, 454, "lidar"),
+        "eth3d": Layout(read_eth3d, 454, "metric_depth"),
         "sintel": Layout(read_sintel, 1064, "rendered"),
-        "kitti": Layout(read_kitti, 161, "lidar"),
-        "kitti_eigen": Layout(read_kitti_eigen, 652, "lidar"),
-        "nyu": Layout(read_nyu, 654, "rgbd"),
-        "tum": Layout(read_tum, 1815, "rgbd"),
-        "diode": Layout(read_diode, 771, "lidar"),
-        "diode_indoor": Layout(read_diode_indoor, 325, "lidar"),
-        "measured": Layout(read_measured, None, "rgbd"),
+        "kitti": Layout(read_kitti, 161, "metric_depth"),
+        "kitti_eigen": Layout(read_kitti_eigen, 652, "metric_depth"),
+        "nyu": Layout(read_nyu, 654, "metric_depth"),
+        "tum": Layout(read_tum, 1815, "metric_depth"),
+        "diode": Layout(read_diode, 771, "metric_depth"),
+        "diode_indoor": Layout(read_diode_indoor, 325, "metric_depth"),
+        "measured": Layout(read_measured, None, None),
         # to train on
-        "redweb": _paired(paired_sets.REDWEB, 3600, "stereo"),
-        "hrwsi": _paired(paired_sets.HRWSI, 20_378, "stereo"),
-        "wsvd": _paired(paired_sets.WSVD, 1_500_000, "stereo"),
+        "redweb": _paired(paired_sets.REDWEB, 3600, "disparity"),
+        "hrwsi": _paired(paired_sets.HRWSI, 20_378, "disparity"),
+        "wsvd": _paired(paired_sets.WSVD, 1_500_000, "disparity"),
         "irs": _paired(paired_sets.IRS, 103_316, "rendered"),
-        "diml_indoor": _paired(paired_sets.DIML_INDOOR, 220_000, "rgbd"),
-        "nyu_train": Layout(read_nyu_train, 795, "rgbd"),
-        "nyu_raw": Layout(read_nyu_raw, None, "rgbd"),
-        "megadepth": _paired(paired_sets.MEGADEPTH, 130_000, "sfm"),
-        "blendedmvs": _paired(paired_sets.BLENDEDMVS, 17_000, "sfm"),
+        "diml_indoor": _paired(paired_sets.DIML_INDOOR, 220_000, "metric_depth"),
+        "nyu_train": Layout(read_nyu_train, 795, "metric_depth"),
+        "nyu_raw": Layout(read_nyu_raw, None, "metric_depth"),
+        "megadepth": _paired(paired_sets.MEGADEPTH, 130_000, "structure_from_motion"),
+        "blendedmvs": _paired(paired_sets.BLENDEDMVS, 17_000, "structure_from_motion"),
         "diw_train": Layout(read_diw_train, 421_000, "ordinal"),
-        "kitti_train": Layout(read_kitti_train, 85_898, "lidar"),
-        "kitti_eigen_train": Layout(read_kitti_eigen_train, 23_158, "lidar"),
-        "diode_train": Layout(read_diode_train, 25_458, "lidar"),
+        "kitti_train": Layout(read_kitti_train, 85_898, "metric_depth"),
+        "kitti_eigen_train": Layout(read_kitti_eigen_train, 23_158, "metric_depth"),
+        "diode_train": Layout(read_diode_train, 25_458, "metric_depth"),
         "tartanair": _paired(paired_sets.TARTANAIR, None, "rendered"),
         "hypersim": _paired(paired_sets.HYPERSIM, 74_619, "rendered"),
         "vkitti2": _paired(paired_sets.VKITTI2, 42_520, "rendered"),
-        "manifest": Layout(read_manifest, None, "labels"),
+        "manifest": Layout(read_manifest, None, None),
     }
 )

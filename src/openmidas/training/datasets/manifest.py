@@ -13,10 +13,11 @@ from openmidas.encoding import Encoding, encoding_named
 from openmidas.files.depths import read_depth
 from openmidas.files.errors import file_error, missing_extra, open_file
 from openmidas.training.datasets.entry import Entry
-from openmidas.training.datasets.folders import first_existing, read_lines
-from openmidas.training.datasets.valid_pixels import only_valid
+from openmidas.training.datasets.folders import first_existing, read_lines, require
+from openmidas.training.datasets.valid_pixels import only_valid, with_sky
 
 _NEEDED = ("image", "target")
+_PATHS = (*_NEEDED, "valid", "sky")
 _FILES = ("manifest.csv", "manifest.parquet")
 
 
@@ -25,8 +26,9 @@ def read_manifest(root: Path) -> list[Entry]:
 
     Columns: image and target, paths as seen from the file; encoding, a name of `encoding.encoding_names`, empty where
     the target says itself what it holds; near, far (metres) and bits for encodings that need them; valid, a gray
-    picture that is black where the target does not count. All but the first two may be left out.
-    Raises FileError for a table that is none, a meaning that there is not, and a picture named twice.
+    picture that is black where the target does not count; sky, one that is black where there is none: sky is valid
+    and infinitely far. All but the first two may be left out.
+    Raises FileError for a table that is none or empty, a meaning that there is not, and a picture named twice.
     """
     table = root if root.is_file() else first_existing(root, _FILES, "list the pictures there")
     rows = _parquet_rows(table) if table.suffix == ".parquet" else _csv_rows(table)
@@ -35,6 +37,7 @@ def read_manifest(root: Path) -> list[Entry]:
         entry = _entry(table, number, row)
         if entries.setdefault(entry.name, entry) is not entry:
             raise file_error(table, f"names the picture {entry.name} twice: name each once")
+    require(table.parent, entries, table.name, "give each picture a line with its image and its target")
     return list(entries.values())
 
 
@@ -65,7 +68,7 @@ def _check_columns(table: Path, columns: Sequence[str]) -> None:
 
 
 def _entry(table: Path, number: int, row: Mapping[str, Any]) -> Entry:
-    image, target, valid = (str(row.get(column) or "").strip() for column in ("image", "target", "valid"))
+    image, target, valid, sky = (str(row.get(column) or "").strip() for column in _PATHS)
     if not (image and target):
         raise file_error(table, f"picture {number} has no image or no target: fill both in")
     try:
@@ -73,8 +76,8 @@ def _entry(table: Path, number: int, row: Mapping[str, Any]) -> Entry:
     except (ConventionError, ValueError) as error:
         raise file_error(table, f"picture {number}, {image}: {error}") from error
     folder = table.parent
-    marks = folder / valid if valid else None
-    read = partial(_read_target, folder / target, encoding, marks)
+    marks = (folder / path if path else None for path in (valid, sky))
+    read = partial(_read_target, folder / target, encoding, *marks)
     return Entry(_name(image), folder / image, read, target=folder / target)
 
 
@@ -87,9 +90,11 @@ def _encoding(name: Any, near: Any, far: Any, bits: Any) -> Encoding | None:
     return encoding_named(str(name).strip(), near_m, far_m, None if whole_bits is None else int(whole_bits))
 
 
-def _read_target(path: Path, encoding: Encoding | None, marks: Path | None) -> DepthMap:
+def _read_target(path: Path, encoding: Encoding | None, valid: Path | None, sky: Path | None) -> DepthMap:
     target = read_depth(path, encoding)
-    return target if marks is None else only_valid(target, marks)
+    if valid is not None:
+        target = only_valid(target, valid)
+    return target if sky is None else with_sky(target, sky)
 
 
 def _name(image: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from openmidas.depth_map import Ambiguity, DepthMap
 from openmidas.files.errors import file_error, open_file
 from openmidas.training.datasets.entry import Entry
-from openmidas.training.datasets.folders import first_existing, read_lines
+from openmidas.training.datasets.folders import first_existing, read_lines, require
 
 # A disparity in pixels has no unit; its shift, if any, is left to the fit.
 _AMBIGUITY: dict[str, Ambiguity] = {"metric": "metric", "disparity": "scale_invariant"}
@@ -23,8 +23,10 @@ def read_measured(root: Path) -> list[Entry]:
     root holds NAME.webp and NAME_target.npz with `inverse_depth` (height, width), 0 where not known. Raises
     FileError.
     """
-    index = first_existing(root, ("index.csv",), "list the pictures there, with columns name, set, target")
+    remedy = "list the pictures there, with columns name, set, target"
+    index = first_existing(root, ("index.csv",), remedy)
     rows = list(csv.DictReader(read_lines(index)))
+    require(root, rows, index.name, remedy)
     try:
         return [_entry(root, row["name"], row["set"], _AMBIGUITY[row["target"]]) for row in rows]
     except KeyError as error:
