@@ -129,3 +129,25 @@ def test_a_server_with_a_token_is_asked_for_it_once(browser: Browser, photo: Pat
         )
         watched.page.context.close()
     assert json.loads(stored) == [{}, {}, ""]
+
+
+def test_a_late_word_on_an_earlier_token_does_not_ask_again(browser: Browser) -> None:
+    with served(Settings(port=0, token="a-long-enough-secret")) as address:
+        watched = Watched.opened(browser, f"{address}/")
+        watched.page.locator("#problem:not(:empty)").wait_for()
+        watched.page.evaluate("""() => {
+            const asked = window.fetch;
+            window.fetch = async (address, options) => {
+                const answer = await asked(address, { ...options, signal: undefined });
+                if (answer.status === 401) await new Promise((go) => setTimeout(go, 500));
+                options.signal?.throwIfAborted();
+                return answer;
+            };
+        }""")
+        for token in ("wrong", "a-long-enough-secret"):
+            watched.page.fill("#token", token)
+            watched.page.keyboard.press("Enter")
+        watched.page.locator("#model option").wait_for(state="attached")
+        watched.page.wait_for_timeout(1000)
+        assert not watched.page.locator("#login").is_visible()
+        watched.page.context.close()

@@ -19,8 +19,8 @@ export function useToken(text) {
   token = text;
 }
 
-/** @returns {Promise<Model[]>} the first is the default */
-export const fetchModels = async () => (await ask("v1/models", {})).json();
+/** @param {AbortSignal} signal @returns {Promise<Model[]>} the first is the default */
+export const fetchModels = async (signal) => (await ask("v1/models", { signal })).json();
 
 /**
  * Sends a picture and gives the server's answer.

@@ -39,6 +39,8 @@ let current = null;
 let pixel = null;
 /** @type {Awaited<ReturnType<typeof import("./space.js").openSpace>> | null} */
 let space = null;
+/** Of asking what the server has. */
+let starting = new AbortController();
 /** What goes on, by where its result will be. @type {Map<string, {words: string, stop: AbortController}>} */
 const going = new Map();
 
@@ -318,8 +320,11 @@ function offer(id, names) {
   part(id, HTMLSelectElement).replaceChildren(...names.map((name) => new Option(name, name)));
 }
 
+/** What the server says of an earlier token no longer counts. */
 async function start() {
-  const models = await fetchModels();
+  starting.abort();
+  starting = new AbortController();
+  const models = await fetchModels(starting.signal);
   for (const id of ["model", "film-model"]) offer(id, models.map(({ name }) => name));
   part("login", HTMLFormElement).hidden = true;
   part("problem", HTMLElement).textContent = "";
