@@ -115,6 +115,10 @@ ARMS = (
         Arm(f"{kind}, {loss}", "a: loss", (kind,), loss, gradient_weight=0)
         for kind, loss in product(("exact", "outliers"), ("ssi-mse", "ssi-mae", "ssi-trim"))
     ),
+    *(
+        Arm(f"outliers, {loss}, gradients", "a: loss", ("outliers",), loss)
+        for loss in ("ssi-mae", "ssi-trim")
+    ),
     *(Arm(f"{kind} alone", "b: mixing", (kind,)) for kind in MIX),
     Arm("mix", "b: mixing", MIX),
     Arm("mix, Pareto", "c: Pareto", MIX, mixing="pareto"),
@@ -126,6 +130,7 @@ ARMS = (
 FINDINGS = (
     ("outliers, ssi-trim", "outliers, ssi-mae"),
     ("outliers, ssi-mae", "outliers, ssi-mse"),
+    ("outliers, ssi-trim, gradients", "outliers, ssi-mae, gradients"),
     *(("mix", f"{kind} alone") for kind in MIX),
     ("unbalanced mix, Pareto", "unbalanced mix"),
     ("mix, Pareto", "mix"),
@@ -334,9 +339,10 @@ def print_verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def draw(arms: ByArm, names: Sequence[str], path: Path) -> None:
-    """AbsRel of every arm, a panel for each column: means with their spread, and every seed as a dot."""
+    """AbsRel of every arm, a panel for each column: means, and every seed as a dot, from the least to the most."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
     from PIL import Image as Picture
 
     figure = Figure((4.2 + 2.6 * len(names), 5.2), dpi=110, layout="constrained")
@@ -346,12 +352,14 @@ def draw(arms: ByArm, names: Sequence[str], path: Path) -> None:
         for row, lines, question in zip(rows, arms.values(), questions, strict=True):
             values = [line[f"{name} abs_rel"] for line in lines.values()]
             colour = f"C{sorted(set(questions)).index(question)}"
-            spread = np.std(values, ddof=1) if len(values) > 1 else 0
-            axes.errorbar(np.mean(values), row, xerr=spread, fmt="o", color=colour, capsize=3)
-            axes.plot(values, [row] * len(values), ".", color=colour, alpha=0.4)
+            axes.plot(values, [row] * len(values), ".-", color=colour, alpha=0.4)
+            axes.plot(np.mean(values), row, "o", color=colour)
         axes.set(title=COLUMNS[name], xlabel="AbsRel (less is better)", yticks=rows, yticklabels=list(arms))
+        axes.set_xscale("log")  # errors have a long tail
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.grid(axis="x", alpha=0.3)
-        axes.locator_params(axis="x", nbins=5)
     axes.invert_yaxis()  # shared by all
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
