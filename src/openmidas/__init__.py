@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from openmidas.encoding import Encoding
     from openmidas.models import load
 
-# ONNX Runtime's wheels of today keep a device id and tell their maker of every session, unless this is set before they
-# are loaded; what people look at is nobody else's business.
+# ONNX Runtime's wheels of today keep a device id and a store of events for their maker, unless this is set before they
+# are loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
