@@ -32,7 +32,13 @@ def test_a_prediction_there_is_a_prediction_here(api_address: str) -> None:
 
 
 def test_what_a_server_computes_with_is_its_own_matter() -> None:
-    for options in ({"side_px": 256}, {"device": "cuda"}, {"precision": "float16"}, {"compiles": True}):
+    for options in (
+        {"side_px": 256},
+        {"threads": 1},
+        {"device": "cuda"},
+        {"precision": "float16"},
+        {"compiles": True},
+    ):
         with pytest.raises(ValueError, match="computes as it was started"):
             openmidas.load("http://127.0.0.1:1", **options)  # type: ignore[arg-type]
 

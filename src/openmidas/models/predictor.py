@@ -106,12 +106,12 @@ def load(
 ) -> NetworkPredictor | RemotePredictor:
     """`load_network`, or for the address of an `openmidas serve`, as `http://127.0.0.1:8000`, one that asks there.
 
-    The other parameters are for a network here: ValueError where they are given with an address.
+    The other parameters but `progress` are for a network here: ValueError where they are given with an address.
     """
     if not (isinstance(name, str) and name.lower().startswith(_ADDRESSES)):
         return load_network(name, side_px, threads, device, precision, compiles, progress)
-    if side_px is not None or Running(device, precision, compiles) != Running():
-        raise ValueError(f"{name} computes as it was started: leave size, device and precision out")
+    if (side_px, threads) != (None, None) or Running(device, precision, compiles) != Running():
+        raise ValueError(f"{name} computes as it was started: leave size, threads, device and precision out")
     from openmidas.models.remote import RemotePredictor
 
     return RemotePredictor(name)
