@@ -22,7 +22,9 @@ from torch import nn
 
 from openmidas.files.errors import FileError
 from openmidas.training.checkpoints import BEST, LAST
-from openmidas.training.loop import Running, train
+from openmidas.training.data import draw_batch
+from openmidas.training.distributed import ALONE
+from openmidas.training.loop import Running, plan_of, predictions_of, train
 from openmidas.training.optimising import averaged_model, backward, optimiser, rate_factor, update
 from openmidas.training.recipes import Mixing, Recipe
 
@@ -125,6 +127,23 @@ def test_phases_follow_one_another_and_the_second_begins_with_the_first_ones_ave
     assert [line["step"] for line in log(tmp_path)] == [5, 10, 15, 20, 25, 30, 35, 40]
     assert "loss pairs" not in log(tmp_path)[3]
     assert "loss pairs" in log(tmp_path)[4]
+
+
+@pytest.mark.parametrize(
+    ("mixing", "has_norm", "passes"),
+    [("naive", False, [8]), ("pareto", True, [8]), ("pareto", False, [4, 2, 2])],
+)
+def test_each_set_has_a_forward_pass_where_pareto_and_no_norm_allow_it(
+    mixing: Mixing, has_norm: bool, passes: list[int]
+) -> None:
+    network, phase = SmallNetwork(has_norm), replace(PHASE, mixing=mixing)
+    batch = draw_batch(sources(), plan_of(Recipe("tiny", (phase,)), phase), 0)
+    together = network(batch.image)
+    seen: list[int] = []
+    network.register_forward_pre_hook(lambda _, images: seen.append(len(images[0])))
+    predictions = predictions_of(network, batch, phase, ALONE)
+    assert seen == passes
+    torch.testing.assert_close(torch.cat(list(predictions)), together)
 
 
 @pytest.mark.parametrize("mixing", ["naive", "pareto"])

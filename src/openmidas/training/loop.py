@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from openmidas.files.errors import file_error
 from openmidas.files.image_writing import write_image
@@ -86,8 +87,8 @@ def train(
             batch = drawn.to(running.device)
             set_rates(adam, rate_factor(step - begin, phase))
             with torch.autocast(running.device, DTYPES[running.precision], running.precision != "float32"):
-                prediction = network(batch.image)
-            losses, objectives = losses_of(prediction.float(), batch, phase, running.processes)
+                predictions = predictions_of(network, batch, phase, running.processes)
+            losses, objectives = losses_of(predictions, batch, phase, running.processes)
             weights = backward(objectives, network, phase, scaler)
             norm = update(network, adam, scaler, phase.clip_norm)
             averaged.update_parameters(network)
@@ -117,18 +118,37 @@ def plan_of(recipe: Recipe, phase: Phase, processes: Processes = ALONE) -> Plan:
     return Plan(stages, phase.sizes, recipe.seed, preset_named(recipe.network), processes)
 
 
+def predictions_of(
+    network: nn.Module, batch: Batch, phase: Phase, processes: Processes
+) -> Sequence[Float[Tensor, "b h w"]]:
+    """What the network makes of every set's pictures.
+
+    Pareto goes back once for each set; a forward pass each makes that a short way. Batch norms need one for all.
+    """
+    counts = _shares(phase, processes)
+    if phase.mixing == "pareto" and not any(isinstance(module, _BatchNorm) for module in network.modules()):
+        return [network(images) for images in batch.image.split(counts)]
+    return network(batch.image).split(counts)
+
+
 def losses_of(
-    prediction: Float[Tensor, "b h w"], batch: Batch, phase: Phase, processes: Processes
+    predictions: Sequence[Float[Tensor, "b h w"]], batch: Batch, phase: Phase, processes: Processes
 ) -> tuple[Float[Tensor, " l"], list[Float[Tensor, ""]]]:
     """The mean loss of every set, and what is to be made small: with the set's weight, and the anchor."""
-    counts = [part.per_batch // processes.count for part in phase.parts]
     losses, objectives = [], []
-    for part, own, predicted in zip(phase.parts, batch.split(counts), prediction.split(counts), strict=True):
+    each = zip(phase.parts, batch.split(_shares(phase, processes)), predictions, strict=True)
+    for part, own, prediction in each:
+        predicted = prediction.float()
         loss = _losses(part, predicted, own).mean()
         held = anchor(predicted, torch.ones_like(own.valid) if part.loss == "ranking" else own.valid).mean()
         losses.append(loss)
         objectives.append(part.weight * (loss + phase.anchor_weight * held))
     return torch.stack(losses), objectives
+
+
+def _shares(phase: Phase, processes: Processes) -> list[int]:
+    """How many pictures of every set a process has in its part of a minibatch."""
+    return [part.per_batch // processes.count for part in phase.parts]
 
 
 def _losses(part: Part, prediction: Float[Tensor, "b h w"], batch: Batch) -> Float[Tensor, " b"]:
