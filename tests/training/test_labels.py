@@ -44,6 +44,11 @@ def test_a_label_comes_back_to_a_code(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_label_that_cannot_be_written_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="gone"):
+        write_label(tmp_path / "gone" / "a.png", RAMP)
+
+
 def test_a_coloured_label_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), IMAGE)
     with pytest.raises(FileError, match="no gray picture"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from openmidas.depth_map import DepthMap
+from openmidas.files.atomic import write_bytes
 from openmidas.files.errors import file_error
+from openmidas.files.png import encode_png
 from openmidas.training.sharpen import snap_to_edges
 
 SIDES_PX = (224, 288, 352)
@@ -75,12 +76,10 @@ def _standardised(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
 
 
 def write_label(path: Path, values: Float[np.ndarray, "h w"]) -> None:
-    """Write inverse depth of any scale and shift as a 16-bit gray PNG, least 0, largest 65535."""
+    """Write inverse depth of any scale and shift as a 16-bit gray PNG, least 0, largest 65535; raises FileError."""
     span = max(float(np.ptp(values)), 1e-6)
     codes = np.round((values - values.min()) / span * 65535).astype(np.uint16)
-    beside = path.with_suffix(".part.png")
-    cv2.imwrite(str(beside), codes)
-    os.replace(beside, path)
+    write_bytes(path, encode_png(codes))
 
 
 def read_label(path: Path) -> Float[np.ndarray, "h w"]:
