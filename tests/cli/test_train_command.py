@@ -107,11 +107,11 @@ def test_a_phase_without_any_folder_is_left_out_and_said_to_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "lengths", "shares"),
+    ("total", "sizes", "shares"),
     [(3, [500, 100], [2, 1]), (3, [100, 500], [1, 2]), (1, [1, 1], [1, 1]), (9, [9999, 1], [8, 1])],
 )
-def test_steps_are_shared_out_to_the_last_one(steps: int, lengths: list[int], shares: list[int]) -> None:
-    assert _shared_out(steps, lengths) == shares
+def test_steps_are_shared_out_to_the_last_one(total: int, sizes: list[int], shares: list[int]) -> None:
+    assert _shared_out(total, sizes) == shares
 
 
 def test_another_network_sees_no_pictures_larger_than_its_own() -> None:
@@ -127,6 +127,15 @@ def test_another_network_sees_no_pictures_larger_than_its_own() -> None:
 def test_the_mixing_of_the_command_line_is_that_of_every_phase() -> None:
     wanted = Wanted({"redweb": Path("a"), "wsvd": Path("b")}, mixing="naive")
     assert {phase.mixing for phase in adapted(RECIPES["midas-2020"], wanted).phases} == {"naive"}
+
+
+def test_a_smaller_minibatch_keeps_the_shares_of_the_sets_and_a_larger_one_is_not_made() -> None:
+    wanted = Wanted({name: Path(name) for name in ("photos", "labels", "kinect", "synthetic")}, batch=10)
+    shares = [[part.per_batch for part in phase.parts] for phase in adapted(RECIPES["tiny"], wanted).phases]
+    assert shares == [[3, 4, 3]] * 2  # of five, six and five
+    assert adapted(RECIPES["smoke"], Wanted({}, batch=11)) == RECIPES["smoke"]
+    with pytest.raises(click.UsageError, match="--batch 4 is too small for a picture of each of 5 sets"):
+        adapted(RECIPES["smoke"], Wanted({}, batch=4))
 
 
 @pytest.mark.parametrize(

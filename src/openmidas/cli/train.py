@@ -89,13 +89,15 @@ def _answer(path: Path) -> Answer:
 class Wanted:
     """The options of the command line, by their names; None leaves what the recipe says.
 
-    data: folders by the recipe's names. start, encoder: what to begin with, see `first_network`. measured: pictures
-    with measured depth that networks are compared on while they are trained.
+    data: folders by the recipe's names. batch: how many pictures a minibatch has at most; its sets keep their shares.
+    start, encoder: what to begin with, see `first_network`. measured: pictures with measured depth that networks are
+    compared on while they are trained.
     """
 
     data: Mapping[str, Path]
     network: str | None = None
     steps: int | None = None
+    batch: int | None = None
     mixing: Mixing | None = None
     device: str = "cpu"
     precision: Precision = "float32"
@@ -195,8 +197,7 @@ def folders_in(texts: Sequence[str], recipe: Recipe) -> dict[str, Path]:
 def adapted(recipe: Recipe, wanted: Wanted) -> Recipe:
     """The recipe with what the command line says otherwise, without the sets and phases that it has no folder for."""
     network = preset_named(wanted.network or recipe.network)
-    parts = [tuple(part for part in phase.parts if _is_there(part, wanted)) for phase in recipe.phases]
-    kept = [replace(phase, parts=own) for phase, own in zip(recipe.phases, parts, strict=True) if own]
+    kept = [_with_parts(phase, wanted) for phase in recipe.phases if _parts_there(phase, wanted)]
     if not kept:
         parts_of_all = [part for phase in recipe.phases for part in phase.parts]
         names = dict.fromkeys(name for part in parts_of_all for name in folder_names(part))
@@ -212,15 +213,30 @@ def adapted(recipe: Recipe, wanted: Wanted) -> Recipe:
     return replace(recipe, network=network.name, phases=phases)
 
 
+def _with_parts(phase: Phase, wanted: Wanted) -> Phase:
+    """The phase of the sets that are there, with no more pictures a minibatch than wanted."""
+    parts = _parts_there(phase, wanted)
+    counts = [part.per_batch for part in parts]
+    batch = min(wanted.batch or sum(counts), sum(counts))
+    if batch < len(parts):
+        raise click.UsageError(f"--batch {batch} is too small for a picture of each of {len(parts)} sets")
+    fewer = zip(parts, _shared_out(batch, counts), strict=True)
+    return replace(phase, parts=tuple(replace(part, per_batch=count) for part, count in fewer))
+
+
+def _parts_there(phase: Phase, wanted: Wanted) -> list[Part]:
+    return [part for part in phase.parts if _is_there(part, wanted)]
+
+
 def _is_there(part: Part, wanted: Wanted) -> bool:
     return set(folder_names(part)) <= set(wanted.data)
 
 
-def _shared_out(steps: int, lengths: Sequence[int]) -> list[int]:
-    """That many steps in the proportion of these lengths, one for each at least."""
+def _shared_out(total: int, sizes: Sequence[int]) -> list[int]:
+    """That many steps, or pictures, in the proportion of these sizes, one for each at least."""
     ends = [0]
-    for later, end in zip(reversed(range(len(lengths))), accumulate(lengths), strict=True):
-        ends.append(max(ends[-1] + 1, min(round(steps * end / sum(lengths)), steps - later)))
+    for later, end in zip(reversed(range(len(sizes))), accumulate(sizes), strict=True):
+        ends.append(max(ends[-1] + 1, min(round(total * end / sum(sizes)), total - later)))
     return [after - before for before, after in pairwise(ends)]
 
 
@@ -236,7 +252,7 @@ def _sizes(recipe: Recipe, phase: Phase, network: Preset) -> Sizes:
 def left_out(recipe: Recipe, wanted: Wanted) -> list[str]:
     """The recipe's sets that there are no folders of, and the phases that had no other."""
     parts = {part.name: part for phase in recipe.phases for part in phase.parts}
-    phases = [phase for phase in recipe.phases if not any(_is_there(part, wanted) for part in phase.parts)]
+    phases = [phase for phase in recipe.phases if not _parts_there(phase, wanted)]
     missing = [name for name, part in parts.items() if not _is_there(part, wanted)]
     return missing + [f"the phase {phase.name}" for phase in phases]
 

@@ -24,6 +24,9 @@ from openmidas.cli.options import HELP, PATH, one_line_errors
 )
 @click.option("--network", metavar="NAME", help="Another network than the recipe's (see openmidas models).")
 @click.option("--steps", metavar="N", type=click.IntRange(1), help="Another length than the recipe's.")
+@click.option(
+    "--batch", metavar="N", type=click.IntRange(1), help="At most N pictures a step, for less memory."
+)
 @click.option("--mixing", metavar="NAME", help="naive or pareto.  [default: the recipe's]")
 @click.option(
     "--start", metavar="FILE", type=PATH, help="A run's last.pt or best.pt, or a checkpoint, to begin with."
