@@ -37,6 +37,7 @@ from openmidas.training.distributed import Processes, joined, wait_for_all
 from openmidas.training.held import list_photos, read_kinect
 from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
 from openmidas.training.loop import Precision, Running, plan_of, train
+from openmidas.training.memory import keep_freed_memory
 from openmidas.training.recipes import Mixing, Part, Phase, Recipe, Sizes
 from openmidas.training.run_folder import check_run, note_start, open_run
 from openmidas.training.sources import folder_names, held_out, held_out_worlds, is_made, open_source
@@ -112,6 +113,8 @@ def train_recipe(recipe: Recipe, folder: Path, wanted: Wanted) -> Path | None:
     recipe = adapted(recipe, wanted)
     _check(recipe, wanted)
     cv2.setNumThreads(1)  # every thread has pictures of its own
+    if wanted.device == "cpu":
+        keep_freed_memory()
     with joined(wanted.device) as processes:
         _check_shares(recipe, processes)
         if missing and processes.number == 0:
