@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -76,7 +77,7 @@ def test_what_is_missing_and_what_is_spoilt_is_counted_and_named(openmidas_data:
     assert result.code == 1
     assert result.out.splitlines()[1] == "Truth: metric depth; 16 pictures read."
     lines = result.err.splitlines()
-    assert lines[0] == "12 of 30 lack their picture or target:"
+    assert lines[0] == "12 of 30 lack a file:"
     assert lines[1] == "  rooms/0.npy: no such file"
     assert lines[11] == "  and 2 more"
     assert lines[12] == "2 of the 18 that were read are spoilt:"
@@ -84,12 +85,64 @@ def test_what_is_missing_and_what_is_spoilt_is_counted_and_named(openmidas_data:
     assert lines[14].startswith("  rooms/13.png: has 60×40 pixels, its target has 40×60")
 
 
+def write_levels(path: Path, shape: tuple[int, int]) -> None:
+    """A gray picture, nowhere black."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape) | 1)
+
+
+def write_hrwsi(root: Path) -> str:
+    """Two pictures, the second without its mask; what the line about that begins with."""
+    for name in "ab":
+        write_picture(root / f"train/imgs/{name}.jpg", (8, 9))
+        for part in ("gts", "valid_masks"):
+            write_levels(root / f"train/{part}/{name}.png", (8, 9))
+    (root / "train/valid_masks/b.png").unlink()
+    return "train/valid_masks/b.png"
+
+
+def write_diode(root: Path) -> str:
+    """As `write_hrwsi`."""
+    for name in "ab":
+        write_picture(root / f"val/indoors/s/t/{name}.png", (8, 9))
+        for part in ("depth", "depth_mask"):
+            np.save(root / f"val/indoors/s/t/{name}_{part}.npy", np.ones((8, 9), np.float32))
+    (root / "val/indoors/s/t/b_depth_mask.npy").unlink()
+    return "val/indoors/s/t/b_depth_mask.npy"
+
+
+def write_marked(root: Path) -> str:
+    """As `write_hrwsi`, the sky without its picture besides."""
+    write_set(root, 2)
+    lines = ["image,target,encoding,valid,sky"]
+    lines += [f"rooms/{n}.png,rooms/{n}.npy,metres,rooms/{n}_valid.png,rooms/{n}_sky.png" for n in (0, 1)]
+    (root / "manifest.csv").write_text("\n".join(lines))
+    for part in ("valid", "sky"):
+        write_levels(root / f"rooms/0_{part}.png", (40, 60))
+    return "rooms/1_valid.png"
+
+
+@pytest.mark.parametrize(
+    ("layout", "write"), [("hrwsi", write_hrwsi), ("diode", write_diode), ("manifest", write_marked)]
+)
+def test_what_marks_the_pixels_that_count_is_looked_for_of_every_picture(
+    layout: str, write: Callable[[Path], str], openmidas_data: Run, folder: Path
+) -> None:
+    missing = write(folder)
+    result = openmidas_data("check", ".", "--layout", layout, "--sample", "1")
+    assert result.code == 1
+    assert "1 picture read" in result.out
+    lines = result.err.splitlines()
+    assert lines[:2] == ["1 of 2 lack a file:", f"  {missing}: no such file"]
+    assert lines[2:] == (["  rooms/1_sky.png: no such file"] if layout == "manifest" else [])
+
+
 def test_a_set_without_anything_readable_gives_no_sheet(openmidas_data: Run, folder: Path) -> None:
     write_set(folder, 1)
     (folder / "rooms/0.png").unlink()
     result = openmidas_data("check", ".", "--layout", "manifest", "-o", "sheet.png")
     assert (result.code, result.out) == (1, "manifest in .: 1 picture.\n")
-    assert result.err.splitlines()[0] == "1 of 1 lack their picture or target:"
+    assert result.err.splitlines()[0] == "1 of 1 lack a file:"
     assert "sheet.png" not in names(folder)
 
 
@@ -114,8 +167,7 @@ def test_pictures_without_a_valid_pixel_are_counted(openmidas_data: Run, folder:
 def write_redweb(root: Path, count: int) -> None:
     for n in range(count):
         write_picture(root / f"Imgs/{n}.jpg", (8, 9))
-        (root / "RDs").mkdir(exist_ok=True)
-        cv2.imwrite(str(root / f"RDs/{n}.png"), np.arange(72, dtype=np.uint8).reshape(8, 9))
+        write_levels(root / f"RDs/{n}.png", (8, 9))
 
 
 def test_the_count_stands_beside_the_published_one(openmidas_data: Run, folder: Path) -> None:

@@ -83,7 +83,7 @@ def check_set(request: Request) -> bool:
         write_bytes(request.output, encode_png(_sheet(drawn)))
         click.echo(f"Wrote {request.output}.")
     missing = [line for lines in absent.values() for line in lines]
-    _name(missing, f"{len(absent)} of {len(entries)} lack their picture or target:")
+    _name(missing, f"{len(absent)} of {len(entries)} lack a file:")
     _name(failures, f"{len(failures)} of the {len(read)} that were read are spoilt:")
     return not (missing or failures)
 
@@ -104,8 +104,8 @@ def _absent(entries: Sequence[Entry]) -> dict[str, list[str]]:
     absent: dict[str, list[str]] = {}
     with progress_bar(len(entries), "Looking for files") as advance:
         for entry in entries:
-            for path in (entry.image, entry.target):
-                if path is not None and not os.path.exists(path):
+            for path in entry.files:
+                if not os.path.exists(path):
                     absent.setdefault(entry.name, []).append(f"{path}: no such file")
             advance()
     return absent

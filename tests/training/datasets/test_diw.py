@@ -59,7 +59,8 @@ def test_an_absolute_path_of_somebodys_still_gives_a_short_name(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "line", ["0,1,2,2,>,9,9", "1,1,2,10,>,9,9", "1,1,2,2,?,9,9", "1,1,2,2,>,9", "a,1,2,2,>,9,9"]
+    "line",
+    ["0,1,2,2,>,9,9", "1,1,2,10,>,9,9", "1,1,2,2,?,9,9", "1,1,2,2,>,9", "a,1,2,2,>,9,9", "inf,1,2,2,>,9,9"],
 )
 def test_a_pair_that_is_none_is_named_when_it_is_read(tmp_path: Path, line: str) -> None:
     with pytest.raises(

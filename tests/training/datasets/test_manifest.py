@@ -140,10 +140,13 @@ def test_paths_that_lead_out_give_names_that_do_not(tmp_path: Path) -> None:
         ("", r"is empty \(0 bytes\)"),
         ("image,target\n", "holds nothing of that layout: give each picture a line with its image"),
         ("image,target\na.png,\n", "picture 1 has no image or no target"),
+        ("image,target\n.,a.npy\n", "picture 1 has no image or no target"),
         ("image,target,encoding\na.png,a.npy,feet\n", r"picture 1, a\.png: unknown encoding 'feet'"),
         ("image,target,encoding\na.png,a.npy,opengl\n", r"picture 1, a\.png: opengl needs near and far"),
         ("image,target,encoding,near\na.png,a.npy,opengl,close\n", r"picture 1, a\.png: could not convert"),
+        ("image,target,encoding,near,far,bits\na.png,a.npy,opengl,1,2,inf\n", r"picture 1, a\.png: cannot"),
         ("image,target\na.png,a.npy\na.jpg,b.npy\n", "names the picture a twice"),
+        ('image,target\n"a.png,a.npy\nb.png,b.npy\n', "is no table"),
     ],
 )
 def test_a_table_without_meaning_is_refused_before_a_file_is_opened(

@@ -34,6 +34,30 @@ def test_pictures_are_grouped_by_set_and_disparity_has_no_unit(tmp_path: Path) -
         np.testing.assert_array_equal(target.values, np.where(VALUES > 0, VALUES, np.nan))
 
 
+@pytest.mark.parametrize(
+    "values", [VALUES[0], VALUES[:0], VALUES[..., None], [[np.inf, 1]], [["far", "near"]]]
+)
+def test_an_array_that_is_no_inverse_depth_of_a_picture_is_named(tmp_path: Path, values: object) -> None:
+    write(tmp_path)
+    np.savez(tmp_path / "one_target.npz", inverse_depth=values)
+    with pytest.raises(FileError, match=r"one_target\.npz: holds no inverse_depth"):
+        read_measured(tmp_path)[0].read_target()
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ('name,set,target\n"one,rooms,metric\ntwo,still,disparity\n', r"is no table .* quotation mark"),
+        (f"name,set,target\n{'one' * 50_000},rooms,metric\n", r"is no table \(field larger"),
+        ("name,set,target\none\0,rooms,metric\n", "is no text"),
+    ],
+)
+def test_an_index_that_is_no_table_is_named(tmp_path: Path, index: str, words: str) -> None:
+    write(tmp_path, index)
+    with pytest.raises(FileError, match=rf"index\.csv: {words}"):
+        read_measured(tmp_path)
+
+
 @pytest.mark.parametrize("index", ["name,set\none,rooms\n", "name,set,target\none,rooms,feet\n"])
 def test_an_index_without_meaning_is_refused(tmp_path: Path, index: str) -> None:
     write(tmp_path, index)

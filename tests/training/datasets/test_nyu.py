@@ -66,6 +66,10 @@ def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
         file["images"] = IMAGES.T
     with pytest.raises(FileError, match=r"labeled\.mat: holds no array rawDepths"):
         read_nyu(tmp_path)
+    with h5py.File(tmp_path / "nyu_depth_v2_labeled.mat", "w") as file:
+        file["images"], file["rawDepths"] = IMAGES.T[:, 0], DEPTHS.T
+    with pytest.raises(FileError, match=r"labeled\.mat: holds no n × 3 × n × n numbers as images"):
+        read_nyu(tmp_path)
 
 
 @pytest.mark.parametrize("library", ["h5py", "scipy.io"])

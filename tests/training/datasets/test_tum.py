@@ -39,10 +39,13 @@ def test_packed_pictures_come_by_name_with_their_depth(tmp_path: Path, folder: s
 def test_packed_pictures_of_eight_bits_stay_and_other_ranges_are_refused(tmp_path: Path) -> None:
     write_packed(tmp_path / "a.jpg.h5", PIXELS)
     write_packed(tmp_path / "b.jpg.h5", PIXELS.astype(np.float32))
-    eight_bits, odd = read_tum(tmp_path)
+    write_packed(tmp_path / "c.jpg.h5", PIXELS[..., 0])
+    eight_bits, odd, gray = read_tum(tmp_path)
     np.testing.assert_array_equal(eight_bits.read_image(), PIXELS)
     with pytest.raises(FileError, match=r"b\.jpg\.h5: gt/img_1 goes from 0 to 230, not from 0 to 1"):
         odd.read_image()
+    with pytest.raises(FileError, match=r"c\.jpg\.h5: holds no n × n × 3 numbers as gt/img_1"):
+        gray.read_image()
 
 
 def write_sequence(folder: Path, images: list[str], depths: list[str]) -> None:

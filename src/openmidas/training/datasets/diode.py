@@ -12,7 +12,7 @@ from openmidas.files import dataset_depths
 from openmidas.training.datasets.entry import Entry
 from openmidas.training.datasets.folders import require
 
-_DEPTH = "_depth.npy"
+_DEPTH, _MARKS = "_depth.npy", "_depth_mask.npy"
 
 
 def read_diode(root: Path) -> list[Entry]:
@@ -44,10 +44,11 @@ def _read(root: Path, split: str, part: str) -> list[Entry]:
 
 
 def _entry(top: Path, stem: Path) -> Entry:
-    target = stem.with_name(stem.name + _DEPTH)
+    target, marks = (stem.with_name(stem.name + ending) for ending in (_DEPTH, _MARKS))
     return Entry(
         stem.relative_to(top).as_posix(),
         stem.with_name(f"{stem.name}.png"),
-        partial(dataset_depths.read_diode, target),
+        partial(dataset_depths.read_diode, target, marks),
         target=target,
+        others=(marks,),
     )

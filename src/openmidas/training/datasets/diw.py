@@ -50,14 +50,15 @@ def _read(root: Path, part: str) -> list[Entry]:
 
 def _name(image: str) -> str:
     """`DIW_test/abc` for ./DIW_test/abc.thumb, and for an absolute path of somebody's."""
-    parts = [part for part in PurePosixPath(image).with_suffix("").parts if part not in ("/", ".", "..")]
+    path = PurePosixPath(image)
+    parts = [part for part in (*path.parent.parts, path.stem) if part not in ("", "/", ".", "..")]
     return "/".join(parts[-2:])
 
 
 def _read_pairs(listing: Path, image: str, lines: list[str]) -> OrdinalPairs:
     try:
         rows = [_row(line) for line in lines]
-    except (KeyError, ValueError) as error:
+    except (ArithmeticError, KeyError, ValueError) as error:
         raise _spoilt(listing, image, lines) from error
     points = np.array([row[:4] for row in rows])
     height, width = rows[0][5:]

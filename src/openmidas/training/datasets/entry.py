@@ -47,7 +47,8 @@ class Entry:
 
     name: unique in its set and usable as a relative file stem; what stands before its last "/" is its group.
     image: the file that holds the picture. unpack_image: for pictures inside a larger file (HDF5).
-    read_view: for sequences whose camera is known. target: the file that holds the truth.
+    read_view: for sequences whose camera is known. target: the file that holds the truth. others: what else the truth
+    is read from, such as pictures of what counts.
     """
 
     name: str
@@ -56,11 +57,18 @@ class Entry:
     unpack_image: Callable[[], Rgb] | None = None
     read_view: Callable[[], View] | None = None
     target: Path | None = None
+    others: tuple[Path, ...] = ()
 
     @property
     def group(self) -> str:
         """The sequence, scene or part of the set that the picture belongs to; "" for a set without any."""
         return self.name.rpartition("/")[0]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that must be there for picture and truth to be read, each once."""
+        targets = () if self.target is None else (self.target,)
+        return tuple(dict.fromkeys((self.image, *targets, *self.others)))
 
     def read_image(self) -> Rgb:
         """The picture (height, width, 3), 0 to 255; raises FileError."""

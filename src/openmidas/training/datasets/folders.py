@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence, Sized
 from pathlib import Path
 
@@ -29,7 +30,20 @@ def read_lines(path: Path) -> list[str]:
             text = stream.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise file_error(path, f"is no text ({error}): download it again") from error
+    if "\0" in text:
+        raise file_error(path, "is no text (it has bytes of 0): download it again")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """The columns of a CSV file, and its rows; raises FileError."""
+    reader = csv.DictReader(read_lines(path), strict=True)
+    try:
+        return reader.fieldnames or (), list(reader)
+    except csv.Error as error:
+        raise file_error(
+            path, f"is no table ({error}): look for a quotation mark without a second"
+        ) from error
 
 
 def _missing(root: Path, wanted: Path, remedy: str) -> FileError:

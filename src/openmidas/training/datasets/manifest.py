@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from openmidas.encoding import Encoding, encoding_named
 from openmidas.files.depths import read_depth
 from openmidas.files.errors import file_error, missing_extra, open_file
 from openmidas.training.datasets.entry import Entry
-from openmidas.training.datasets.folders import first_existing, read_lines, require
+from openmidas.training.datasets.folders import first_existing, read_table, require
 from openmidas.training.datasets.valid_pixels import only_valid, with_sky
 
 _NEEDED = ("image", "target")
@@ -42,9 +41,9 @@ def read_manifest(root: Path) -> list[Entry]:
 
 
 def _csv_rows(table: Path) -> Sequence[Mapping[str, Any]]:
-    reader = csv.DictReader(read_lines(table))
-    _check_columns(table, reader.fieldnames or ())
-    return list(reader)
+    columns, rows = read_table(table)
+    _check_columns(table, columns)
+    return rows
 
 
 def _parquet_rows(table: Path) -> Sequence[Mapping[str, Any]]:
@@ -69,16 +68,18 @@ def _check_columns(table: Path, columns: Sequence[str]) -> None:
 
 def _entry(table: Path, number: int, row: Mapping[str, Any]) -> Entry:
     image, target, valid, sky = (str(row.get(column) or "").strip() for column in _PATHS)
-    if not (image and target):
+    name = _name(image)
+    if not (name and target):
         raise file_error(table, f"picture {number} has no image or no target: fill both in")
     try:
         encoding = _encoding(*(row.get(column) for column in ("encoding", "near", "far", "bits")))
-    except (ConventionError, ValueError) as error:
+    except (ConventionError, ArithmeticError, TypeError, ValueError) as error:
         raise file_error(table, f"picture {number}, {image}: {error}") from error
     folder = table.parent
-    marks = (folder / path if path else None for path in (valid, sky))
+    marks = [folder / path if path else None for path in (valid, sky)]
     read = partial(_read_target, folder / target, encoding, *marks)
-    return Entry(_name(image), folder / image, read, target=folder / target)
+    others = tuple(path for path in marks if path is not None)
+    return Entry(name, folder / image, read, target=folder / target, others=others)
 
 
 @cache
@@ -99,5 +100,5 @@ def _read_target(path: Path, encoding: Encoding | None, valid: Path | None, sky:
 
 def _name(image: str) -> str:
     """The path without its ending, and without what leads out of the folder."""
-    parts = PurePosixPath(image.replace("\\", "/")).with_suffix("").parts
-    return "/".join(part for part in parts if part not in ("/", ".", ".."))
+    path = PurePosixPath(image.replace("\\", "/"))
+    return "/".join(part for part in (*path.parent.parts, path.stem) if part not in ("", "/", ".", ".."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from openmidas.depth_map import Ambiguity, DepthMap
 from openmidas.files.errors import file_error, open_file
 from openmidas.training.datasets.entry import Entry
-from openmidas.training.datasets.folders import first_existing, read_lines, require
+from openmidas.training.datasets.folders import first_existing, read_table, require
 
 # A disparity in pixels has no unit; its shift, if any, is left to the fit.
 _AMBIGUITY: dict[str, Ambiguity] = {"metric": "metric", "disparity": "scale_invariant"}
@@ -25,7 +24,7 @@ def read_measured(root: Path) -> list[Entry]:
     """
     remedy = "list the pictures there, with columns name, set, target"
     index = first_existing(root, ("index.csv",), remedy)
-    rows = list(csv.DictReader(read_lines(index)))
+    _, rows = read_table(index)
     require(root, rows, index.name, remedy)
     try:
         return [_entry(root, row["name"], row["set"], _AMBIGUITY[row["target"]]) for row in rows]
@@ -44,6 +43,6 @@ def _read_target(path: Path, ambiguity: Ambiguity) -> DepthMap:
     with open_file(path) as stream:
         try:
             values = np.load(stream, allow_pickle=False)["inverse_depth"].astype(np.float32)
+            return DepthMap.from_values(values, "inverse_depth", ambiguity, values > 0)
         except Exception as error:  # a damaged archive makes NumPy and zipfile raise anything
             raise file_error(path, f"holds no inverse_depth ({error}): write it again") from error
-    return DepthMap.from_values(values, "inverse_depth", ambiguity, values > 0)

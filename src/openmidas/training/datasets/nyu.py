@@ -5,8 +5,10 @@ Source: Silberman et al., Indoor Segmentation and Support Inference from RGBD Im
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,10 +17,14 @@ from openmidas.files.errors import file_error, missing_extra, open_file
 from openmidas.files.images import Rgb
 from openmidas.training.datasets.entry import Entry
 from openmidas.training.datasets.folders import first_existing
-from openmidas.training.datasets.hdf5 import array_shape, read_array
+from openmidas.training.datasets.hdf5 import Shape, array_length, read_array
 
 _FOLDERS = (".", "nyu_depth_v2", "nyuv2")
 _LABELLED = "nyu_depth_v2_labeled.mat"
+# MATLAB's first axis is the fastest: rows and columns come swapped.
+_SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {"images": (None, 3, None, None), "rawDepths": (None, None, None)}
+)
 
 
 def read_nyu(root: Path) -> list[Entry]:
@@ -40,7 +46,7 @@ def _read(root: Path, split: str) -> list[Entry]:
     places = [f"{folder}/splits.mat" for folder in _FOLDERS]
     splits = first_existing(root, places, "download it: it says which pictures are the test set")
     numbers = _numbers(splits, split)
-    count = min(array_shape(labelled, key)[0] for key in ("images", "rawDepths"))
+    count = min(array_length(labelled, key, shape) for key, shape in _SHAPES.items())
     if not numbers or min(numbers) < 1 or max(numbers) > count:
         raise file_error(
             splits, f"does not fit the {count} pictures of {_LABELLED}: use the split of that set"
@@ -69,13 +75,14 @@ def _numbers(splits: Path, split: str) -> list[int]:
             raise file_error(splits, f"has no {split} ({error}): download it again") from error
 
 
-# MATLAB's first axis is the fastest: rows and columns come swapped.
-
-
 def _read_image(labelled: Path, number: int) -> Rgb:
-    return np.ascontiguousarray(read_array(labelled, "images", number - 1).transpose(2, 1, 0))
+    return np.ascontiguousarray(_read_one(labelled, "images", number).transpose(2, 1, 0))
 
 
 def _read_depth(labelled: Path, number: int) -> DepthMap:
-    metres = np.ascontiguousarray(read_array(labelled, "rawDepths", number - 1).T)
+    metres = np.ascontiguousarray(_read_one(labelled, "rawDepths", number).T)
     return DepthMap.from_values(metres, "depth", "metric", np.isfinite(metres) & (metres > 0))
+
+
+def _read_one(labelled: Path, key: str, number: int) -> np.ndarray:
+    return read_array(labelled, key, _SHAPES[key], number - 1)

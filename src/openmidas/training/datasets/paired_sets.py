@@ -34,14 +34,17 @@ _read_near_dark = partial(read_depth, encoding=encoding_named("near-dark"))
 def read_hrwsi_target(path: Path) -> DepthMap:
     """Disparity of any scale and shift, 0 to 255, valid where valid_masks/NAME.png is not black."""
     disparity = read_depth(path, encoding_named("near-white"))
-    return only_valid(disparity, path.parents[1] / "valid_masks" / path.name)
+    return only_valid(disparity, *_hrwsi_marks(path))
+
+
+def _hrwsi_marks(path: Path) -> tuple[Path]:
+    """The picture of what counts that belongs to HR-WSI's disparity in gts/NAME.png."""
+    return (path.parents[1] / "valid_masks" / path.name,)
 
 
 def read_megadepth_target(path: Path) -> Target:
     """Depth up to scale, 0 where there is none; or, in files with negative numbers, pairs of two regions' points."""
-    depth = read_array(path, "depth")
-    if depth.ndim != 2 or depth.size == 0:
-        raise file_error(path, "holds no depth of one picture (height, width): download it again")
+    depth = read_array(path, "depth", (None, None))
     if depth.min() < 0:
         return _ordinal_pairs(path, depth)
     return DepthMap.from_values(depth, "depth", "scale_invariant", np.isfinite(depth) & (depth > 0))
@@ -49,10 +52,7 @@ def read_megadepth_target(path: Path) -> Target:
 
 def read_hypersim_target(path: Path) -> DepthMap:
     """Depth in metres from the length of each pixel's ray: 60° across the width, square pixels. Holes are NaN."""
-    distance = read_array(path, "dataset")
-    if distance.ndim != 2 or distance.size == 0:
-        raise file_error(path, "holds no distances of one picture (height, width): download it again")
-    depth = planar_depth(distance, HYPERSIM_FOV_DEG)
+    depth = planar_depth(read_array(path, "dataset", (None, None)), HYPERSIM_FOV_DEG)
     return DepthMap.from_values(depth, "depth", "metric", np.isfinite(depth) & (depth > 0))
 
 
@@ -101,6 +101,7 @@ HRWSI = PairedSet(
     (_places("{split:train}/imgs/{name}.jpg", "{split:train}/gts/{name}.png"),),
     read_hrwsi_target,
     "unpack HR-WSI.zip",
+    _hrwsi_marks,
 )
 
 # Wang et al., Web Stereo Video Supervision for Depth Prediction from Dynamic Scenes, 3DV 2019. Published are addresses

@@ -70,12 +70,13 @@ class PairedSet:
     """A set of pictures, each with a file of its target.
 
     places: alternatives, where a set was published in several layouts. read: the target in its file.
-    missing: what to unpack where there is nothing.
+    missing: what to unpack where there is nothing. others: the files that a target is read from besides its own.
     """
 
     places: tuple[Places, ...]
     read: Callable[[Path], Target]
     missing: str
+    others: Callable[[Path], tuple[Path, ...]] = lambda target: ()
 
 
 def read_paired(paired: PairedSet, root: Path) -> list[Entry]:
@@ -89,7 +90,7 @@ def read_paired(paired: PairedSet, root: Path) -> list[Entry]:
     for folder in _walk(root, depth) if root.is_dir() else ():
         for listing in found:
             listing.add(folder)
-    entries = {entry.name: entry for listing in reversed(found) for entry in listing.entries(paired.read)}
+    entries = {entry.name: entry for listing in reversed(found) for entry in listing.entries(paired)}
     require(root, list(entries), paired.places[0].image.example, paired.missing)
     return [entries[name] for name in sorted(entries)]
 
@@ -127,7 +128,7 @@ class _Found:
                     key = tuple(fields[name] for name in self.places.name_fields)
                     paths.setdefault(key, (folder.path / file, fields["above"]))
 
-    def entries(self, read: Callable[[Path], Target]) -> Iterator[Entry]:
+    def entries(self, paired: PairedSet) -> Iterator[Entry]:
         """A missing file is taken to lie where its partner's archive says: beside it, or where other pairs have it."""
         pairs = [
             (self.images[key][1], self.targets[key][1]) for key in self.images.keys() & self.targets.keys()
@@ -138,7 +139,8 @@ class _Found:
             target = self.targets.get(key) or self._missing(
                 key, self.places.target, self.images, targets_above
             )
-            yield Entry("/".join(key), image[0], partial(read, target[0]), target=target[0])
+            read, others = partial(paired.read, target[0]), paired.others(target[0])
+            yield Entry("/".join(key), image[0], read, target=target[0], others=others)
 
     def _missing(
         self, key: _Key, template: Template, partners: _Paths, elsewhere: dict[str, str]

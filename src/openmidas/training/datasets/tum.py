@@ -52,7 +52,7 @@ def _packed_entry(path: Path) -> Entry:
 
 
 def _read_packed_image(path: Path) -> Rgb:
-    values = read_array(path, "gt/img_1")
+    values = read_array(path, "gt/img_1", (None, None, 3))
     if values.dtype == np.uint8:
         return values
     if not (values.min() >= 0 and values.max() <= 1):
@@ -61,7 +61,7 @@ def _read_packed_image(path: Path) -> Rgb:
 
 
 def _read_packed_depth(path: Path) -> DepthMap:
-    metres = read_array(path, "gt/gt_depth").astype(np.float32)
+    metres = read_array(path, "gt/gt_depth", (None, None)).astype(np.float32)
     # the authors' own threshold: what was not measured is nearly, not always exactly, 0
     return DepthMap.from_values(metres, "depth", "metric", np.isfinite(metres) & (metres > 1e-8))
 
