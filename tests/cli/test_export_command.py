@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
+from onnxruntime import InferenceSession
 from running import Run, names, write_picture
 
 from openmidas.files import read_depth
+from openmidas.models.presets import EMBEDDED
+from openmidas.networks import PUBLISHED
+from openmidas.training.checkpoints import write_network
+from openmidas.training.starting import earlier_network, first_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter deprecates its own internals
 
@@ -28,6 +34,44 @@ def test_an_exported_network_predicts_by_its_file_alone(openmidas: Run, folder: 
     np.testing.assert_allclose(exported, shipped, atol=1e-3 * shipped.max())
     metadata = {entry.key: entry.value for entry in onnx.load(folder / "own.onnx").metadata_props}
     assert (metadata["licence"], metadata["ambiguity"]) == ("MIT", "affine_invariant")
+
+
+def test_what_a_run_trained_is_exported_by_its_name(openmidas: Run, folder: Path) -> None:
+    torch.manual_seed(1)
+    network = PUBLISHED["midas_v21_small_256"].build().eval()
+    write_network(folder / "best.pt", network)
+    arguments = ("midas_v21_small_256", "mine.onnx", "--static", "64x64")
+    result = openmidas("export", *arguments, "--weights", "best.pt")
+    assert (result.code, result.err) == (0, "")
+    picture = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    (depth,) = InferenceSession(folder / "mine.onnx").run(None, {"image": picture})
+    with torch.no_grad():
+        expected = network(torch.from_numpy(picture)).numpy()
+    np.testing.assert_allclose(depth, expected, atol=1e-3 * np.abs(expected).max())
+    metadata = {entry.key: entry.value for entry in onnx.load(folder / "mine.onnx").metadata_props}
+    assert metadata["source"] == "best.pt"
+    assert "licence" not in metadata
+    refused = openmidas("export", "tiny", "tiny.onnx", "--weights", "best.pt")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "best.pt: is no checkpoint of a run" in refused.err
+    assert names(folder) == ["best.pt", "mine.onnx"]
+
+
+def test_a_run_of_the_embedded_network_is_exported_with_its_norms_folded(
+    openmidas: Run, folder: Path
+) -> None:
+    network = first_network("tiny", EMBEDDED, None, torch.rand(2, 3, 64, 64)).eval()
+    torch.nn.init.constant_(network.head.conv2.bias, 9)  # so that it is not the shipped one
+    write_network(folder / "last.pt", network)
+    result = openmidas("export", "tiny", "run.onnx", "--static", "64x64", "--weights", "last.pt")
+    assert (result.code, result.err) == (0, "")
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
+    (depth,) = InferenceSession(folder / "run.onnx").run(None, {"image": picture})
+    with torch.no_grad():
+        expected = network(torch.from_numpy(picture)).numpy()
+        again = earlier_network(folder / "run.onnx")(torch.from_numpy(picture)).numpy()
+    np.testing.assert_allclose(depth, expected, atol=1e-3 * expected.max())
+    np.testing.assert_allclose(again, expected, atol=1e-3 * expected.max())  # what training may start from
 
 
 def test_eight_bits_say_what_they_cost(openmidas: Run, folder: Path) -> None:

@@ -38,6 +38,23 @@ def test_labels_from_files_answer_by_name_at_the_pictures_size(tmp_path: Path) -
     assert answer("b", IMAGE) is None
 
 
+def test_labels_count_whatever_the_case_and_length_of_their_suffix(tmp_path: Path) -> None:
+    for name in ("a.PNG", "b.jpeg", "c.JPG", "d.webp", "notes.txt"):
+        (tmp_path / name).touch()
+    assert {stem: path.name for stem, path in list_labels(tmp_path).items()} == {
+        "a": "a.PNG",
+        "b": "b.jpeg",
+        "c": "c.JPG",
+    }
+
+
+def test_two_labels_of_one_photograph_are_refused(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(FileError, match=r"a\.png: is a label of the same photograph as a\.jpg: keep one"):
+        list_labels(tmp_path)
+
+
 def test_a_label_comes_back_to_a_code(tmp_path: Path) -> None:
     write_label(tmp_path / "a.png", RAMP * 12 - 4)
     np.testing.assert_allclose(read_label(tmp_path / "a.png"), RAMP, atol=1 / 65535)

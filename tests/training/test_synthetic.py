@@ -374,3 +374,23 @@ def test_command_fills_a_folder_resumes_and_does_not_depend_on_the_workers(
 def test_command_names_a_folder_without_photographs(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no photographs"):
         main([str(tmp_path / "out"), "--textures", str(tmp_path)])
+
+
+def test_command_says_in_one_line_what_it_cannot_read_or_write(photo_folder: Path, tmp_path: Path) -> None:
+    def refusal(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as caught:
+            main([*arguments, "--count", "1"])
+        message = str(caught.value)
+        assert message.startswith("Error: ")
+        assert "\n" not in message
+        return message
+
+    out = tmp_path / "out"
+    assert "none: no such file or folder" in refusal(str(out), "--textures", str(tmp_path / "none"))
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "a.jpg").write_bytes((photo_folder / "0.png").read_bytes()[:99])
+    assert "a.jpg: " in refusal(str(out), "--textures", str(damaged))
+    assert not list(out.iterdir())
+    (tmp_path / "file").touch()
+    assert "file" in refusal(str(tmp_path / "file" / "out"))

@@ -258,6 +258,12 @@ def models(context: click.Context) -> None:
 @click.option(
     "--int8", metavar="PHOTOS", type=PATH, help="8 bits, calibrated on every second picture in that folder."
 )
+@click.option(
+    "--weights",
+    metavar="FILE",
+    type=PATH,
+    help="A run's best.pt, last.pt or NAME.pt, or a checkpoint.  [default: the published one]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def export(name: str, target: Path, **wanted: Any) -> None:
     """Export the network NAME to OUT.onnx, and check it against PyTorch.
@@ -270,6 +276,7 @@ def export(name: str, target: Path, **wanted: Any) -> None:
       openmidas export midas_v21_small_256 small.onnx
       openmidas export dpt_large_384 large.onnx --fp16 --static 384x512
       openmidas export tiny tiny8.onnx --int8 holiday
+      openmidas export dpt_swin2_tiny_256 mine.onnx --weights run/best.pt
     """
     with one_line_errors():
         from openmidas.cli.export import Wanted
@@ -308,7 +315,7 @@ def download(names: Sequence[str], offline: bool) -> None:
     metavar="PATH",
     type=PATH,
     multiple=True,
-    help="checkpoint.pt or tiny.onnx of a run, or a folder of labels from elsewhere; several are averaged."
+    help="last.pt, best.pt or tiny.onnx of a run, or a folder of labels from elsewhere; several are averaged."
     "  [default: the shipped network]",
 )
 def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
@@ -321,7 +328,7 @@ def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
     \b
     Examples:
       openmidas label holiday labels
-      openmidas label holiday labels --by elsewhere --by run/checkpoint.pt
+      openmidas label holiday labels --by elsewhere --by run/best.pt
     """
     with one_line_errors():
         from openmidas.cli.train import label_photos

@@ -19,7 +19,7 @@ from openmidas.models.weights import CHECKPOINTS, fetch
 from openmidas.networks.export import LARGEST_ERRORS, MULTIPLE_PX, OPSET, Numbers, export_onnx
 from openmidas.networks.loading import load
 from openmidas.networks.quantise import quantise
-from openmidas.training.starting import earlier_network
+from openmidas.training.starting import earlier_network, trained_network
 
 _CHECKED_ASPECT = 0.75
 _ROUNDING_DECIDES = (
@@ -34,6 +34,7 @@ class Wanted:
     fp16: bool
     static: str | None
     int8: Path | None
+    weights: Path | None
     overwrite: bool
 
 
@@ -49,7 +50,8 @@ def export(name: str, target: Path, wanted: Wanted) -> str:
     if target.exists() and not wanted.overwrite:
         raise file_error(target, "exists: add --overwrite to replace it, or name another file")
     photos = [] if wanted.int8 is None else _photos(wanted.int8)
-    network, metadata = _network(preset), described(preset) | _origin(name)
+    network = _network(preset) if wanted.weights is None else trained_network(name, wanted.weights)
+    metadata = described(preset) | _origin(name, wanted.weights)
     if not photos:
         numbers: Numbers = "float16" if wanted.fp16 else "float32"
         error = _export(network, target, metadata, preset, numbers)
@@ -102,7 +104,9 @@ def _network(preset: Preset) -> nn.Module:
         return load(preset.name, fetch(CHECKPOINTS[preset.name], progress=show))
 
 
-def _origin(name: str) -> dict[str, str]:
+def _origin(name: str, weights: Path | None) -> dict[str, str]:
+    if weights is not None:
+        return {"source": weights.name}
     if name not in CHECKPOINTS:
         return {"licence": "MIT", "source": "openmidas"}
     checkpoint = CHECKPOINTS[name]

@@ -35,6 +35,8 @@ REASSEMBLE_RENAMES = tuple(
     for pattern, ours in _REASSEMBLE_ROWS
 )
 DPT_RENAMES = DECODER_RENAMES + REASSEMBLE_RENAMES
+# an encoder published alone, by timm or its authors -> the same in a checkpoint
+ALONE: Renames = ((r"(.*)", r"pretrained.model.\1"),)
 
 
 def renamed(key: str, renames: Renames) -> str | None:

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from openmidas.files.errors import FilePath, file_error
+from openmidas.files.errors import FileError, FilePath, file_error
 from openmidas.networks.checkpoint import Renames, renamed
 from openmidas.networks.decoder import DepthNetwork
 from openmidas.networks.encoders.beit import PICTURE_ROWS, resize_position_table
@@ -54,27 +54,38 @@ def load(preset: str, checkpoint: FilePath) -> DepthNetwork:
         raise ValueError(f"no published network is called {preset!r}: there are {', '.join(PUBLISHED)}")
     published = PUBLISHED[preset]
     network = published.build()
-    wanted = {key: tensor for key, tensor in network.state_dict().items() if not _COUNTERS.fullmatch(key)}
     found = _translated(Path(checkpoint), preset, published.renames)
-    missing = [key for key in wanted if key not in found]
+    load_weights(network, found, lambda problem: _misfit(checkpoint, preset, problem))
+    return network.eval()
+
+
+def load_weights(module: nn.Module, found: Mapping[str, Tensor], misfit: Callable[[str], FileError]) -> None:
+    """Load the weights found, tables of places resized to the module's grid; all must be there and fit.
+
+    misfit: makes the error that is raised of what is missing, of another shape or of another network.
+    """
+    own = module.state_dict()
+    missing = [key for key in own if key not in found and not _COUNTERS.fullmatch(key)]
     if missing:
-        raise _misfit(checkpoint, preset, f"it lacks {_some(missing)}")
-    fitted = {key: _fitted(key, found[key], tensor.shape) for key, tensor in wanted.items()}
+        raise misfit(f"it lacks {_some(missing)}")
+    strange = [key for key in found if key not in own]
+    if strange:
+        raise misfit(f"it holds {_some(strange)}, which that network has not")
+    fitted = {key: _fitted(key, tensor, own[key].shape) for key, tensor in found.items()}
     wrong = [
-        f"{key} {tuple(fitted[key].shape)}, not {tuple(tensor.shape)}"
-        for key, tensor in wanted.items()
-        if fitted[key].shape != tensor.shape
+        f"{key} {tuple(tensor.shape)}, not {tuple(own[key].shape)}"
+        for key, tensor in fitted.items()
+        if tensor.shape != own[key].shape
     ]
     if wrong:
-        raise _misfit(checkpoint, preset, f"it holds {_some(wrong)}")
-    network.load_state_dict(fitted, strict=False)  # but for the counters all is there, as just checked
-    return network.eval()
+        raise misfit(f"it holds {_some(wrong)}")
+    module.load_state_dict(fitted, strict=False)  # but for the counters all is there, as just checked
 
 
 def _translated(checkpoint: Path, preset: str, renames: Renames) -> dict[str, Tensor]:
     """Our names -> the tensors of the file; FileError where it has an entry that the table does not know."""
     found, unknown, spare = {}, [], []
-    for key, tensor in _read(checkpoint).items():
+    for key, tensor in unwrapped(read_stored(checkpoint)).items():
         try:
             ours = renamed(key, renames)
         except KeyError:
@@ -91,9 +102,8 @@ def _translated(checkpoint: Path, preset: str, renames: Renames) -> dict[str, Te
     return found
 
 
-def _read(checkpoint: Path) -> Mapping[str, Any]:
-    """The file's entries; those that a training run stored under `model` or `state_dict` beside its optimiser too."""
-    stored = read_stored(checkpoint)
+def unwrapped(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A file's entries; those that a training run stored under `model` or `state_dict` beside its optimiser too."""
     for part in ("model", "state_dict"):
         if isinstance(stored.get(part), Mapping):
             stored = stored[part]
@@ -104,10 +114,13 @@ def _fitted(key: str, tensor: Tensor, shape: torch.Size) -> Tensor:
     resize = _RESIZED.get(key.rpartition(".")[2])
     if resize is None or tensor.shape == shape or tensor.ndim != len(shape):
         return tensor
-    return resize(shape, tensor)
+    try:
+        return resize(shape, tensor)
+    except (RuntimeError, IndexError):  # of no square grid: it is refused for its shape
+        return tensor
 
 
-def _misfit(checkpoint: FilePath, preset: str, problem: str) -> Exception:
+def _misfit(checkpoint: FilePath, preset: str, problem: str) -> FileError:
     return file_error(checkpoint, f"is no checkpoint of {preset}: {problem}")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from openmidas.models.presets import PRESETS
 
 # expansion, channels, repeats, stride of the first
 STAGES = (
@@ -23,6 +27,8 @@ STAGES = (
 )
 LEVEL_CHANNELS = (16, 24, 32, 96, 320)  # at 1/2, 1/4, 1/8, 1/16, 1/32 of the picture
 LEVEL_BLOCKS = (0, 2, 5, 12, 16)
+TORCHVISION_EPSILON = 1e-5
+_NORM = ("running_mean", "running_var", "weight", "bias")
 
 
 class SameConv2d(nn.Conv2d):
@@ -116,3 +122,36 @@ def load_folded_weights(encoder: MobileNetV2, path: Path) -> None:
     with np.load(path) as stored:
         state = {key: torch.from_numpy(stored[key].astype(np.float32)) for key in encoder.state_dict()}
     encoder.load_state_dict(state)
+
+
+def load_torchvision_weights(encoder: MobileNetV2, stored: Mapping[str, Any]) -> None:
+    """Load torchvision's `mobilenet_v2`, its batch norms folded; KeyError or RuntimeError where anything is missing.
+
+    It learnt from pictures less ImageNet's mean, over its deviation, which goes into the stem. Its strides begin a
+    pixel earlier: apart from what they see beyond the picture, our maps are its own of the picture moved by 1, 3, 7,
+    15 and 31 pixels towards the origin.
+    """
+    state = {}
+    for ours, (conv, norm) in _torchvision_names().items():
+        mean, variance, scale, shift = (stored[f"{norm}.{name}"] for name in _NORM)
+        weight = stored[f"{conv}.weight"]
+        folded = fuse_conv_bn_weights(weight, None, mean, variance, TORCHVISION_EPSILON, scale, shift)
+        state[f"{ours}.weight"], state[f"{ours}.bias"] = (tensor.detach() for tensor in folded)
+    alike = PRESETS["midas_resnet50"]  # whose pictures are prepared as torchvision's
+    mean, deviation = torch.tensor(alike.mean), torch.tensor(alike.std)
+    grey = (0.5 - mean) / deviation  # what our 0 is to it
+    state["stem.bias"] = state["stem.bias"] + state["stem.weight"].sum((2, 3)) @ grey
+    state["stem.weight"] = state["stem.weight"] / (2 * deviation[:, None, None])
+    encoder.load_state_dict(state)
+
+
+def _torchvision_names() -> dict[str, tuple[str, str]]:
+    """Our convolutions -> torchvision's and its batch norm."""
+    names = {"stem": ("features.0.0", "features.0.1")}
+    for block in range(sum(repeats for _, _, repeats, _ in STAGES)):
+        layers = ("expand", "depthwise") if block else ("depthwise",)
+        place = f"features.{block + 1}.conv"
+        for index, layer in enumerate(layers):
+            names[f"blocks.{block}.{layer}"] = f"{place}.{index}.0", f"{place}.{index}.1"
+        names[f"blocks.{block}.project"] = f"{place}.{len(layers)}", f"{place}.{len(layers) + 1}"
+    return names

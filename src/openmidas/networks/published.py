@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from openmidas.networks.checkpoint import DECODER_RENAMES, DPT_RENAMES, Renames, decoder_renames
+from openmidas.networks.checkpoint import ALONE, DECODER_RENAMES, DPT_RENAMES, Renames, decoder_renames
 from openmidas.networks.decoder import Decoder, DepthNetwork, Head
 from openmidas.networks.encoders import (
     beit,
@@ -34,14 +34,19 @@ from openmidas.networks.reassemble import ReassembleLevels
 
 DPT_WIDTHS = (256, 256, 256, 256)
 SMALL_WIDTHS = (64, 128, 256, 512)
+SWIN_ALONE = (ALONE, swin.ALONE_SINCE_MOVED)
 
 
 @dataclass(frozen=True)
 class Published:
-    """One network: how to build it, and the table from its checkpoint's keys to ours (None: not needed)."""
+    """One network: how to build it, and the table from its checkpoint's keys to ours (None: not needed).
+
+    alone: tables from the keys that its encoder has where that is published alone to the checkpoint's.
+    """
 
     build: Callable[[], DepthNetwork]
     renames: Renames
+    alone: tuple[Renames, ...] = (ALONE,)
 
 
 def _dpt(
@@ -142,9 +147,11 @@ def _dpt_levit() -> DepthNetwork:
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
     {
-        "midas_v21_384": Published(_midas_v21_large, resnet.RENAMES + DECODER_RENAMES),
-        "midas_v21_small_256": Published(_midas_v21_small, efficientnet_lite.RENAMES + DECODER_RENAMES),
-        "midas_resnet50": Published(_midas_resnet50, resnet.RENAMES + DECODER_RENAMES),
+        "midas_v21_384": Published(_midas_v21_large, resnet.RENAMES + DECODER_RENAMES, (resnet.ALONE,)),
+        "midas_v21_small_256": Published(
+            _midas_v21_small, efficientnet_lite.RENAMES + DECODER_RENAMES, (efficientnet_lite.ALONE,)
+        ),
+        "midas_resnet50": Published(_midas_resnet50, resnet.RENAMES + DECODER_RENAMES, (resnet.ALONE,)),
         "dpt_large_384": Published(_dpt_large, vit.RENAMES + DPT_RENAMES),
         "dpt_next_vit_large_384": Published(_dpt_next_vit_large, next_vit.RENAMES + DECODER_RENAMES),
         "dpt_levit_224": Published(_dpt_levit, levit.RENAMES + decoder_renames(3)),
@@ -154,9 +161,13 @@ PUBLISHED: Mapping[str, Published] = MappingProxyType(
         "dpt_beit_base_384": Published(_dpt_beit_base_384, beit.RENAMES + DPT_RENAMES),
         "dpt_beit_large_384": Published(_dpt_beit_large_384, beit.RENAMES + DPT_RENAMES),
         "dpt_beit_large_512": Published(_dpt_beit_large_512, beit.RENAMES + DPT_RENAMES),
-        "dpt_swin_large_384": Published(_dpt_swin_large, swin.RENAMES + DECODER_RENAMES),
-        "dpt_swin2_tiny_256": Published(_dpt_swin2_tiny, swin_v2.RENAMES + DECODER_RENAMES),
-        "dpt_swin2_base_384": Published(lambda: _dpt_swin2(128), swin_v2.RENAMES + DECODER_RENAMES),
-        "dpt_swin2_large_384": Published(lambda: _dpt_swin2(192), swin_v2.RENAMES + DECODER_RENAMES),
+        "dpt_swin_large_384": Published(_dpt_swin_large, swin.RENAMES + DECODER_RENAMES, SWIN_ALONE),
+        "dpt_swin2_tiny_256": Published(_dpt_swin2_tiny, swin_v2.RENAMES + DECODER_RENAMES, SWIN_ALONE),
+        "dpt_swin2_base_384": Published(
+            lambda: _dpt_swin2(128), swin_v2.RENAMES + DECODER_RENAMES, SWIN_ALONE
+        ),
+        "dpt_swin2_large_384": Published(
+            lambda: _dpt_swin2(192), swin_v2.RENAMES + DECODER_RENAMES, SWIN_ALONE
+        ),
     }
 )

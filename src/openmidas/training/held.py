@@ -16,7 +16,7 @@ from openmidas.training.labels import list_labels, read_label
 
 PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-KINECT_METRES = 9.99547 / 255
+KINECT_METRES = 9.99547 / 255  # of a step of the 8-bit gray: a code stands for the middle of its step
 
 
 def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
@@ -58,7 +58,10 @@ def _at_most(image: UInt8[np.ndarray, "h w 3"], side_px: int) -> UInt8[np.ndarra
 
 
 def read_kinect(folder: Path, wanted: Callable[[int], bool]) -> list[Sample]:
-    """RGB-D pictures `NNNN.webp`, `NNNN_depth.webp` (metric; 1/m after reading) of the wanted numbers."""
+    """RGB-D pictures `NNNN.webp`, `NNNN_depth.webp` (metric; 1/m after reading) of the wanted numbers.
+
+    The depth is 8-bit gray: (v + 0.5) * 9.99547 / 255 metres, of every pixel, so that holes must have been filled.
+    """
     check_folder(folder)
     samples = []
     for path in sorted(folder.glob("[0-9]" * 4 + ".webp")):

@@ -16,7 +16,7 @@ from openmidas.files.png import encode_png
 from openmidas.training.sharpen import snap_to_edges
 
 SIDES_PX = (224, 288, 352)
-SUFFIXES = (".png", ".jpg")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 EIGHT_BIT_SMOOTHING_PX = 1.0  # the steps of eight bits are no edges
 
 Predict = Callable[[UInt8[np.ndarray, "h w 3"], int], DepthMap]  # picture, short side at the network
@@ -51,8 +51,13 @@ def from_files(found: Mapping[str, Path]) -> Answer:
 
 
 def list_labels(folder: Path) -> dict[str, Path]:
-    """The gray pictures of a folder by their stem."""
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
+    """The gray pictures of a folder by their stem; FileError where two have the same."""
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
+        if path.stem in found:
+            raise file_error(path, f"is a label of the same photograph as {found[path.stem].name}: keep one")
+        found[path.stem] = path
+    return found
 
 
 def averaged(

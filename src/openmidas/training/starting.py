@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from openmidas.files.errors import file_error, open_file
-from openmidas.networks.checkpoint import Renames, renamed
+from openmidas.files.errors import FileError, file_error, open_file
+from openmidas.networks.decoder import DepthNetwork
 from openmidas.networks.export import load_exported_weights
-from openmidas.networks.loading import load
-from openmidas.networks.mobilenet import load_folded_weights
+from openmidas.networks.loading import load, load_weights, unwrapped
+from openmidas.networks.mobilenet import load_folded_weights, load_torchvision_weights
 from openmidas.networks.normalisation import calibrate_norms, fold_norms
+from openmidas.networks.pretrained import encoder_weights
 from openmidas.networks.published import PUBLISHED
 from openmidas.networks.stored import read_stored
 from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
@@ -29,18 +30,41 @@ def first_network(
     """The network of that name, as training begins with it.
 
     start: a run's checkpoint, the embedded network's ONNX file, or a published checkpoint. encoder: MobileNetV2's
-    folded weights (NPZ), or any checkpoint of the published network, of which the rest is left. pictures: some of the
-    first minibatch. Raises FileError for files that do not fit.
+    weights, torchvision's or folded (NPZ); or any checkpoint of the published network, of which the rest is left, or
+    of its encoder alone. pictures: some of the first minibatch. Raises FileError for files that do not fit.
     """
     if name == "tiny":
         return _tiny(start, encoder, pictures)
+    network = _published(name, start) if start else PUBLISHED[name].build()
+    if encoder:
+        _load_encoder(name, network.encoder, encoder)
+    return network
+
+
+def check_start(frozen: Sequence[str], start: Path | None, encoder: Path | None) -> None:
+    """ValueError where parameters would stay as they are, those whose name starts so, and nothing has taught them."""
+    if frozen and start is None and encoder is None:
+        raise ValueError(
+            "this recipe leaves the encoder's first layers as they are, and they would be random: "
+            "give --encoder, weights of an encoder, or --start, a trained network"
+        )
+
+
+def trained_network(name: str, path: Path) -> nn.Module:
+    """The network of that name, in eval mode, as a run's checkpoint or a published one has it; tiny's ONNX file too.
+
+    Raises FileError for files that do not fit.
+    """
+    network: nn.Module = earlier_network(path) if name == "tiny" else _published(name, path)
+    return network.eval()
+
+
+def _published(name: str, path: Path) -> DepthNetwork:
+    """From a run's checkpoint or a published one."""
+    if AVERAGE not in read_stored(path):
+        return load(name, path)
     network = PUBLISHED[name].build()
-    if start is not None and AVERAGE in read_stored(start):
-        read_network(start, network)
-    elif start is not None:
-        network = load(name, start)
-    if encoder is not None:
-        _load_encoder(network.encoder, encoder, PUBLISHED[name].renames)
+    read_network(path, network)
     return network
 
 
@@ -62,20 +86,25 @@ def _tiny(start: Path | None, encoder: Path | None, pictures: Float[Tensor, "b 3
         return _normalised(start)
     network = earlier_network(start) if start else TinyNetwork()
     if encoder:
-        _load_folded(network, encoder)
+        _load_mobilenet(network, encoder)
     insert_tiny_norms(network)
     if start:
         calibrate_norms(network, pictures)
     return network
 
 
-def _load_folded(network: TinyNetwork, path: Path) -> None:
+def _load_mobilenet(network: TinyNetwork, path: Path) -> None:
     open_file(path).close()
     try:
-        load_folded_weights(network.encoder, path)
+        if path.suffix == ".npz":
+            load_folded_weights(network.encoder, path)
+        else:
+            load_torchvision_weights(network.encoder, unwrapped(read_stored(path)))
+    except FileError:
+        raise
     except Exception as error:  # other files make NumPy and zipfile raise anything
-        remedy = "it must be an NPZ with P.weight and P.bias of every convolution P"
-        raise file_error(path, f"holds no folded weights of MobileNetV2: {remedy}") from error
+        remedy = "it must be torchvision's, or an NPZ with P.weight and P.bias of every convolution P"
+        raise file_error(path, f"holds no weights of MobileNetV2: {remedy}") from error
 
 
 def _normalised(checkpoint: Path) -> TinyNetwork:
@@ -85,31 +114,17 @@ def _normalised(checkpoint: Path) -> TinyNetwork:
     return network
 
 
-def _load_encoder(encoder: nn.Module, path: Path, renames: Renames) -> None:
+def _load_encoder(name: str, encoder: nn.Module, path: Path) -> None:
     stored = read_stored(path)
     own = stored.get(AVERAGE)
-    weights = _own_names(own) if own is not None else _translated(stored, renames)
-    try:
-        encoder.load_state_dict(
-            {key.removeprefix(_ENCODER): value for key, value in weights.items() if key.startswith(_ENCODER)}
-        )
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1].strip()[:200] if "\n" in str(error) else str(error)
-        raise file_error(path, f"holds no weights of this encoder: {problem}") from error
+    weights = encoder_weights(name, encoder, stored) if own is None else _encoder_of(own)
+    load_weights(
+        encoder, weights, lambda problem: file_error(path, f"holds no weights of this encoder: {problem}")
+    )
 
 
-def _own_names(average: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key.removeprefix("module."): value for key, value in average.items()}
-
-
-def _translated(stored: Mapping[str, Tensor], renames: Renames) -> dict[str, Tensor]:
-    """Our names for what the table knows of a published checkpoint."""
-    found = {}
-    for key, value in stored.items():
-        try:
-            ours = renamed(key, renames)
-        except KeyError:
-            continue
-        if ours is not None:
-            found[ours] = value
-    return found
+def _encoder_of(average: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = {key: key.removeprefix("module.") for key in average}
+    return {
+        name.removeprefix(_ENCODER): average[key] for key, name in names.items() if name.startswith(_ENCODER)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 
 from jaxtyping import Float
@@ -73,20 +74,26 @@ _PLAIN = (  # the first stage, which does not expand
     ("bn2", "project.norm"),
 )
 _STAGES = (
-    (r"layer1\.3", _PLAIN),
-    (r"layer1\.4", _EXPANDING),
-    (r"layer2\.0", _EXPANDING),
-    (r"layer3\.0", _EXPANDING),
-    (r"layer3\.1", _EXPANDING),
-    (r"layer4\.0", _EXPANDING),
-    (r"layer4\.1", _EXPANDING),
+    ("layer1.3", _PLAIN),
+    ("layer1.4", _EXPANDING),
+    ("layer2.0", _EXPANDING),
+    ("layer3.0", _EXPANDING),
+    ("layer3.1", _EXPANDING),
+    ("layer4.0", _EXPANDING),
+    ("layer4.1", _EXPANDING),
+)
+# timm's names, which are those of rwightman/gen-efficientnet-pytorch too -> the checkpoints'
+ALONE = (
+    (r"conv_stem\.(.*)", r"pretrained.layer1.0.\1"),
+    (r"bn1\.(.*)", r"pretrained.layer1.1.\1"),
+    *((rf"blocks\.{index}\.(.*)", rf"pretrained.{stage}.\1") for index, (stage, _) in enumerate(_STAGES)),
 )
 RENAMES = (
     (r"pretrained\..*\.num_batches_tracked", None),  # how long it was trained: no part of any result
     (r"pretrained\.layer1\.0\.(.*)", r"encoder.stem.conv.\1"),
     (r"pretrained\.layer1\.1\.(.*)", r"encoder.stem.norm.\1"),
     *(
-        (rf"pretrained\.{stage}\.(\d+)\.{layer}\.(.*)", rf"encoder.stages.{index}.\1.{ours}.\2")
+        (rf"pretrained\.{re.escape(stage)}\.(\d+)\.{layer}\.(.*)", rf"encoder.stages.{index}.\1.{ours}.\2")
         for index, (stage, layers) in enumerate(_STAGES)
         for layer, ours in layers
     ),

@@ -63,6 +63,13 @@ class ResNet(nn.Module):
         return levels
 
 
+# torchvision's names, which are those of facebookresearch/WSL-Images too -> the checkpoints'
+ALONE = (
+    (r"conv1\.(.*)", r"pretrained.layer1.0.\1"),
+    (r"bn1\.(.*)", r"pretrained.layer1.1.\1"),
+    (r"layer1\.(.*)", r"pretrained.layer1.4.\1"),
+    (r"(layer[234]\..*)", r"pretrained.\1"),
+)
 _STAGES = (r"layer1\.4", "layer2", "layer3", "layer4")
 _LAYERS = (
     ("conv1", "contract.conv"),

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from openmidas.networks.checkpoint import ALONE
 from openmidas.networks.encoders.vit import Mlp, merge_heads, split_heads
 
 PATCH_PX = 4
@@ -221,6 +222,14 @@ SHARED_RENAMES = (
     # follow from the sizes: `Stage` computes them
     (_BLOCK + r"(attn_mask|attn\.relative_position_index)", None),
     (r"pretrained\.model\.(norm|head)\..*", None),  # ImageNet's classifier
+)
+# since version 0.9 timm counts a merge to the stage behind it
+ALONE_SINCE_MOVED = (
+    *(
+        (rf"layers\.{stage + 1}\.downsample\.(.*)", rf"pretrained.model.layers.{stage}.downsample.\1")
+        for stage in range(3)
+    ),
+    *ALONE,
 )
 RENAMES = (
     *SHARED_RENAMES,

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
 
+from openmidas.depth_map import ConventionError
+from openmidas.files.atomic import written_beside
+from openmidas.files.errors import FileError, file_error, system_error
+from openmidas.files.images import read_image
+from openmidas.training.held import list_photos
 from openmidas.training.synthetic import SHARES, render
 
 _SIZES = ((240, 320), (240, 320), (180, 320), (320, 240), (320, 240), (320, 320))
 _STREET_SIZES = (*_SIZES, (128, 320), (128, 320), (128, 320))
 _PHOTOS_A_SCENE = 10
+_TEXTURE_SIZE = (640, 640)
 
 
 @dataclass(frozen=True)
@@ -42,33 +46,20 @@ def render_file(batch: Batch, number: int) -> Path:
     sizes = _STREET_SIZES if family == "street" else _SIZES
     photos = rng.choice(len(batch.photos), min(_PHOTOS_A_SCENE, len(batch.photos)), replace=False)
     size = sizes[rng.integers(len(sizes))]
-    textures = [_read(batch.photos[i]) for i in photos]
+    textures = [read_image(batch.photos[i], _TEXTURE_SIZE) for i in photos]
     picture, depth_map = render(family, int(rng.integers(2**62)), size, textures)
-    _write(picture_path, partial(_save_webp, picture))
+    _write_webp(picture_path, picture)
     # The depth comes last: whoever finds it finds its picture too.
-    _write(depth_path, partial(np.savez_compressed, inverse_depth=depth_map.values.astype(np.float16)))
+    with written_beside(depth_path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, inverse_depth=depth_map.values.astype(np.float16))
     return picture_path
 
 
-def _read(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+def _write_webp(path: Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     from PIL import Image
 
-    with Image.open(path) as image:
-        image.draft("RGB", (640, 640))
-        return np.asarray(image.convert("RGB"))
-
-
-def _save_webp(picture: UInt8[np.ndarray, "h w 3"], file: BinaryIO) -> None:
-    from PIL import Image
-
-    Image.fromarray(picture).save(file, "webp", quality=90, method=4)
-
-
-def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        save(file)
-    beside.replace(path)
+    with written_beside(path) as temporary:
+        Image.fromarray(picture).save(temporary, "webp", quality=90, method=4)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -82,10 +73,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Render numbered scenes into a folder; those already there are kept."""
+    """Render numbered scenes into a folder; those already there are kept. SystemExit with what cannot be done."""
     arguments = _arguments(argv)
+    try:
+        _fill(arguments)
+    except (FileError, ConventionError) as error:
+        raise SystemExit(f"Error: {error}") from error
+
+
+def _fill(arguments: argparse.Namespace) -> None:
     photos = _photographs(arguments.textures) if arguments.textures else ()
-    arguments.out_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        arguments.out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise system_error(arguments.out_dir, error) from error
     job = partial(render_file, Batch(arguments.out_dir, photos, arguments.seed))
     if arguments.workers == 1:
         _follow(map(job, range(arguments.count)), arguments.count)
@@ -95,10 +96,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _photographs(folder: Path) -> tuple[Path, ...]:
-    suffixes = {".jpg", ".jpeg", ".png", ".webp"}
-    photos = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes))
+    photos = tuple(list_photos(folder))
     if not photos:
-        raise SystemExit(f"{folder}: no photographs in this folder")
+        raise file_error(folder, "no photographs in this folder: name another one")
     return photos
 
 
