@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import openmidas
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.cores import usable_cores
@@ -41,10 +42,11 @@ from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
 from openmidas.training.annotations import Sample, annotated
 from openmidas.training.data import Source, draw_batch, source_of
 from openmidas.training.held import read_labelled_photos
+from openmidas.training.labels import list_labels
 from openmidas.training.loop import Running, plan_of, train
 from openmidas.training.losses import GRADIENT_WEIGHT
 from openmidas.training.recipes import Mixing, Part, Phase, Recipe
-from openmidas.training.run_folder import LOG, append_line, read_log
+from openmidas.training.run_folder import LOG, append_line, read_log, source_state
 from openmidas.training.synthetic import FAMILIES
 from openmidas.training.synthetic.degrade import DEGRADATIONS, Degradation, Image
 from openmidas.training.synthetic.worlds import family_world, world
@@ -155,9 +157,16 @@ class Settings:
         """As it stands beside every result: results count together where this is equal."""
         names = {
             name: getattr(self, name) and getattr(self, name).name
-            for name in ("encoder", "photos", "measured")
+            for name in ("encoder", "photos", "labels", "measured")
         }
-        return {"steps": self.steps, "pictures": self.pictures, "held_out": self.held_out, **names}
+        sizes = {"steps": self.steps, "pictures": self.pictures, "held_out": self.held_out}
+        return {**sizes, **names, "label_count": self.labels and len(list_labels(self.labels)), **code()}
+
+
+@cache
+def code() -> dict[str, Any]:
+    """Version and git state of the package as it was when it was first asked for: that is what runs."""
+    return {"openmidas": openmidas.__version__, "package_git": source_state(Path(openmidas.__file__).parent)}
 
 
 # -- data -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +16,7 @@ from learning import PARTS, PHASE, sources
 
 from openmidas.files.errors import FileError, file_error
 from openmidas.models.presets import PRESETS
+from openmidas.training import data
 from openmidas.training.annotations import Sample
 from openmidas.training.data import NICENESS, Batch, Plan, Source, batches, draw_batch, stacked
 from openmidas.training.distributed import Processes
@@ -85,6 +89,53 @@ def test_on_the_networks_own_cores_reading_gives_way_to_it() -> None:
     assert set(seen[:2]) == {before}
     assert set(seen[2:]) == {lower}
     assert niceness() == before
+
+
+def watched(read_of: Callable[[Drawn], None]) -> dict[str, Source]:
+    """The sets, of which the first tells what is drawn of it."""
+    bright = sources()["bright"]
+
+    def read(drawn: Drawn) -> Sample:
+        read_of(drawn)
+        return bright.read(drawn)
+
+    return {**sources(), "bright": replace(bright, read=read)}
+
+
+@pytest.mark.parametrize(("here", "threads"), [(1, 8), (2, 4), (5, 1), (8, 1), (64, 1)])
+def test_processes_of_one_machine_share_its_cores(
+    here: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "usable_cores", lambda: 8)
+    seen: set[int] = set()
+
+    def slowly(_: Drawn) -> None:
+        seen.add(threading.get_ident())
+        time.sleep(0.003)
+
+    plan = replace(PLAN, processes=Processes(0, 1, here))
+    assert len(list(batches(watched(slowly), plan, range(24)))) == 24
+    assert len(seen) == threads
+
+
+@pytest.mark.parametrize(("fitting", "ahead"), [(0.5, 2), (5.5, 5), (1000, 8)])
+def test_no_more_minibatches_are_made_ahead_than_fit(
+    fitting: float, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "usable_cores", lambda: 4)
+    plan = replace(PLAN, sizes=((32, 32),))
+    expected = [draw_batch(sources(), plan, step) for step in range(12)]
+    monkeypatch.setattr(data, "MOST_AHEAD_BYTES", int(fitting * expected[0].size_bytes))
+    made: set[int] = set()
+    drawn = batches(watched(lambda one: made.add(one.position // PARTS[0].per_batch)), plan, range(12))
+    for step, wanted in enumerate(expected):
+        assert all(torch.equal(a, b) for a, b in zip(tensors(next(drawn)), tensors(wanted), strict=True))
+        ends, until = time.monotonic() + 5, min(step + 1 + ahead, 12)
+        while len(made) < until and time.monotonic() < ends:
+            time.sleep(0.001)
+        time.sleep(0.003)
+        assert made == set(range(until))
+    assert next(drawn, None) is None
 
 
 def test_a_picture_that_cannot_be_read_ends_training_with_its_name() -> None:

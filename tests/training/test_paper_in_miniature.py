@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -93,6 +94,24 @@ def test_results_of_other_settings_do_not_count(paper: ModuleType, folder: Path,
     same, longer = (paper.Settings(folder / "out", steps, 2, 1, *files) for steps in (1, 2))
     assert len(list(paper.results(same))) == len(paper.ARMS)
     assert not list(paper.results(longer))
+
+
+@pytest.mark.parametrize("what", ["name", "count", "version", "commit"])
+def test_results_of_other_labels_or_other_code_do_not_count(
+    what: str, paper: ModuleType, folder: Path, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tmp_path / ("others" if what == "name" else "labels")
+    shutil.copytree(folder / "labels", labels)
+    settings = paper.Settings(
+        folder / "out", 1, 2, 1, folder / "encoder.npz", folder / "photos", labels, None
+    )
+    if what == "count":
+        shutil.copy(labels / "a.png", labels / "b.png")
+    elif what != "name":
+        changed = {"openmidas": "0"} if what == "version" else {"package_git": {"commit": "0"}}
+        known = paper.code()
+        monkeypatch.setattr(paper, "code", lambda: {**known, **changed})
+    assert not list(paper.results(settings))
 
 
 def test_a_finding_is_told_seed_by_seed(paper: ModuleType) -> None:

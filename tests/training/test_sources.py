@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from openmidas.training.datasets.entry import OrdinalPairs
 from openmidas.training.recipes import Part
 from openmidas.training.sampling import Drawn
 from openmidas.training.sources import POOL, USES, folder_names, held_out, held_out_worlds, kept, open_source
+from openmidas.training.synthetic.worlds import world_sample
 
 
 def test_worlds_need_no_folder_and_come_with_the_truth_of_their_kind() -> None:
@@ -27,6 +29,15 @@ def test_worlds_need_no_folder_and_come_with_the_truth_of_their_kind() -> None:
     assert folder_names(part) == ()
     assert isinstance(sample.pairs, OrdinalPairs)
     assert sample.image.shape == (80, 80, 3)  # a quarter more than the largest side of the minibatches
+
+
+def test_a_set_of_worlds_has_those_of_its_name_each_as_the_generator_degrades_it() -> None:
+    sample = open_source(Part("far", "worlds-rgbd", 2), {}, PHASE).read(Drawn("far", 0, 0))
+    seed = crc32(b"far")
+    first = (world_sample("rgbd", seed, number, (80, 80)) for number in range(POOL))
+    same = next(each for each in first if (each.image == sample.image).all())
+    np.testing.assert_array_equal(sample.target, same.target)
+    np.testing.assert_array_equal(sample.valid, same.valid)
 
 
 def test_a_world_is_seen_several_times_and_then_never_again() -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from zlib import crc32
 
 import cv2
@@ -26,6 +27,8 @@ from openmidas.training.recipes import Part, Sizes
 from openmidas.training.sampling import Drawn, Stage, draw
 
 BATCHES_AHEAD = 2  # for each thread
+LEAST_AHEAD = 2
+MOST_AHEAD_BYTES = 2**31  # of minibatches that wait for their turn or are being made
 NICENESS = 10  # of threads that give way: a tenth of the share of others
 
 
@@ -46,6 +49,11 @@ class Batch:
     target: Float[Tensor, "b h w"]
     valid: Bool[Tensor, "b h w"]
     pairs: Pairs
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that it takes."""
+        return sum(t.nbytes for t in (self.image, self.target, self.valid, *self.pairs))
 
     def to(self, device: str) -> Batch:
         """The same on another device."""
@@ -129,23 +137,28 @@ def _normalised(preset: Preset) -> Float[np.ndarray, "256 1 3"]:
 def batches(
     sources: Mapping[str, Source], plan: Plan, steps: range, gives_way: bool = False
 ) -> Iterator[Batch]:
-    """The minibatch of each of these steps, made ahead in threads.
+    """The minibatch of each of these steps, made ahead in threads, on this process's share of the cores.
 
     gives_way: the threads yield to those of the network, which computes on the same cores.
     """
-    threads = usable_cores()
-    ahead = BATCHES_AHEAD * threads
+    threads = max(1, usable_cores() // plan.processes.here)
     with ThreadPoolExecutor(threads, initializer=_give_way if gives_way else None) as pool:
-        pending = deque(pool.submit(draw_batch, sources, plan, step) for step in steps[:ahead])
+        begun = (pool.submit(draw_batch, sources, plan, step) for step in steps)  # each when it is asked for
+        pending = deque(islice(begun, LEAST_AHEAD))
         try:
-            for step in steps[ahead:]:
-                yield pending.popleft().result()
-                pending.append(pool.submit(draw_batch, sources, plan, step))
             while pending:
-                yield pending.popleft().result()
+                batch = pending.popleft().result()
+                wanted = _ahead(threads, batch.size_bytes)
+                pending.extend(islice(begun, max(0, wanted - len(pending))))
+                yield batch
         finally:
             for waiting in pending:
                 waiting.cancel()
+
+
+def _ahead(threads: int, size_bytes: int) -> int:
+    """How many minibatches of that size to make ahead."""
+    return max(LEAST_AHEAD, min(BATCHES_AHEAD * threads, MOST_AHEAD_BYTES // size_bytes))
 
 
 def _give_way() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
@@ -13,14 +14,18 @@ from torch import distributed, nn
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many this one is; number 0 writes, and measures."""
+    """Which of how many this one is; number 0 writes, and measures. here: how many share this machine's cores."""
 
     number: int
     count: int
+    here: int = 1
 
 
 ALONE = Processes(0, 1)
 _BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
+# All others wait for the first one while it labels every photograph or measures, longer than PyTorch's 10 (NCCL) or 30
+# (gloo) minutes. It need not be short: where one process dies torchrun ends the others.
+LONGEST_WAIT = timedelta(days=2)
 
 
 @contextlib.contextmanager
@@ -31,9 +36,10 @@ def joined(device: str) -> Iterator[Processes]:
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group(_BACKENDS[device])
+    distributed.init_process_group(_BACKENDS[device], timeout=LONGEST_WAIT)
     try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size())
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), here)
     finally:
         distributed.destroy_process_group()
 

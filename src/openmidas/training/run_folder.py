@@ -24,8 +24,10 @@ from openmidas.files.errors import file_error, system_error
 from openmidas.training.recipes import Recipe
 
 RECIPE = "recipe.json"
+SETS = "sets.json"
 STARTS = "starts.jsonl"
 LOG = "log.jsonl"
+Counts = Mapping[str, Mapping[str, int]]  # pictures, by the names of phase and set
 _LEFT_OVER = re.compile(r"\.[0-9a-f]{16}\.(pt|png|json|jsonl|onnx)")
 
 
@@ -58,10 +60,40 @@ def _text(recipe: Recipe) -> str:
     return json.dumps(asdict(recipe), indent=1)
 
 
+def write_sets(folder: Path, counts: Counts) -> None:
+    """Note how many pictures every phase's sets have, for `check_sets`; raises FileError."""
+    write_bytes(folder / SETS, json.dumps(counts, indent=1).encode())
+
+
+def check_sets(folder: Path, counts: Counts) -> None:
+    """FileError where a set has another number of pictures than the run began with: other ones would be drawn."""
+    for phase, sets in _noted_sets(folder).items():
+        for name, noted in sets.items():
+            count = counts.get(phase, {}).get(name, noted)
+            if count != noted:
+                change = f"began with {noted} pictures of {name}, which has {count} now"
+                raise file_error(
+                    folder, f"{change}: bring the set back to what it was, or choose another folder"
+                )
+
+
+def _noted_sets(folder: Path) -> Counts:
+    """What `write_sets` wrote; nothing for runs of versions that wrote none."""
+    path = folder / SETS
+    try:
+        return json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
+    except ValueError as error:
+        raise file_error(path, "is damaged: choose another folder for the run") from error
+
+
 def note_start(folder: Path, circumstances: Mapping[str, Any]) -> None:
-    """Add a line to `starts.jsonl`: time, versions, git state of the working folder, and these circumstances."""
+    """Add a line to `starts.jsonl`: time, versions, git states, and these circumstances.
+
+    git: of the folder that the command ran in; package_git: of this package's own folder.
+    """
     now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    line = {"time": now, "command": sys.argv, "versions": _versions(), "git": _git_state(), **circumstances}
+    states = {"git": _git_state(Path()), "package_git": source_state(Path(openmidas.__file__).parent)}
+    line = {"time": now, "command": sys.argv, "versions": _versions(), **states, **circumstances}
     append_line(folder / STARTS, line)
 
 
@@ -104,15 +136,21 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _git_state() -> dict[str, Any] | None:
-    """Commit of the folder that the command ran in, and whether something differs from it; None outside of git."""
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+def source_state(package: Path) -> dict[str, Any] | None:
+    """Commit of a package's source; None for one that was installed, even into a folder of somebody's repository."""
+    is_tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py") is not None
+    return _git_state(package) if is_tracked else None
+
+
+def _git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit of a folder's repository, and whether something in the folder differs from it; None outside of git."""
+    commit, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", ".")
     return None if commit is None else {"commit": commit, "changed": bool(changes)}
 
 
-def _git(*arguments: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -13,13 +13,12 @@ from zlib import crc32
 import numpy as np
 
 from openmidas.files.errors import file_error
-from openmidas.training.annotations import Sample, annotated, sample_of
+from openmidas.training.annotations import Sample, sample_of
 from openmidas.training.data import Source, source_of
 from openmidas.training.datasets.layouts import LAYOUTS
 from openmidas.training.held import read_kinect, read_labelled_photos, read_rendered
 from openmidas.training.recipes import Part, Phase
 from openmidas.training.sampling import Drawn
-from openmidas.training.synthetic.degrade import DEGRADATIONS
 
 if TYPE_CHECKING:
     from openmidas.training.synthetic.worlds import World
@@ -96,15 +95,14 @@ def held_out_worlds(phase: Phase, count: int) -> Iterator[World]:
 
 def _worlds(part: Part, size: tuple[int, int]) -> Source:
     """A set without an end. A pool of worlds moves on by one every `USES` pictures."""
-    from openmidas.training.synthetic.worlds import world  # compiles its renderer
+    from openmidas.training.synthetic.worlds import world_sample  # compiles its renderer
 
     seed = crc32(part.name.encode())
-    degrade = DEGRADATIONS[part.layout.removeprefix(WORLDS)]
+    degradation = part.layout.removeprefix(WORLDS)
 
     @lru_cache(2 * POOL)
     def made(number: int) -> Sample:
-        scene = world(seed, number, size)
-        return annotated(scene.image, degrade(scene.depth_map, scene.image, np.random.default_rng(number)))
+        return world_sample(degradation, seed, number, size)
 
     @lru_cache(2 * POOL)
     def lock(number: int) -> Lock:
