@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from learning import learn, mixed
+from torch import distributed
 
 from openmidas.training.checkpoints import LAST
+from openmidas.training.distributed import Processes, joined
 from openmidas.training.recipes import Mixing
 from openmidas.training.run_folder import read_log
 
@@ -59,7 +63,9 @@ def test_two_processes_make_the_weights_that_one_makes_of_the_whole_minibatch(
         torch.testing.assert_close(both[name], weights, rtol=0, atol=1e-5, msg=name)
     # Adam would hide a gradient that is twice too large
     for one, two in zip(read_log(tmp_path), read_log(together / mixing), strict=True):
-        assert two == pytest.approx({**one, "pictures_per_s": two["pictures_per_s"]}, rel=1e-3)
+        assert two == pytest.approx(
+            {**one, **{key: two[key] for key in ("pictures_per_s", "waiting")}}, rel=1e-3
+        )
 
 
 def test_both_mixings_differ(together: Path) -> None:
@@ -73,3 +79,32 @@ def test_both_mixings_differ(together: Path) -> None:
 def test_only_the_first_process_writes(together: Path) -> None:
     lines = (together / "naive" / "log.jsonl").read_text().splitlines()
     assert len(lines) == 2  # at steps 5 and 8
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only process of its own group, on a machine that eight share: what torchrun would say of it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    said = {
+        "RANK": 0,
+        "WORLD_SIZE": 1,
+        "LOCAL_WORLD_SIZE": 8,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(name, str(value))
+
+
+def test_a_process_knows_how_many_share_its_machine(started: None) -> None:
+    with joined("cpu") as processes:
+        assert processes == Processes(0, 1, 8)
+
+
+def test_the_others_wait_for_the_first_for_as_long_as_it_labels(started: None) -> None:
+    with joined("cpu"):
+        group = distributed.group.WORLD
+        assert group is not None
+        waits = group._get_backend(torch.device("cpu")).options._timeout
+    assert waits > timedelta(days=1)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from learning import PARTS, PHASE, SmallNetwork, learn, sources
 from torch import nn
 
 from openmidas.files.errors import FileError
+from openmidas.training.annotations import Sample
 from openmidas.training.checkpoints import BEST, LAST
-from openmidas.training.data import draw_batch
+from openmidas.training.data import Source, draw_batch
 from openmidas.training.distributed import ALONE
-from openmidas.training.loop import Running, plan_of, predictions_of, train
+from openmidas.training.loop import Running, losses_of, plan_of, predictions_of, train
+from openmidas.training.losses import anchor, ranking
 from openmidas.training.optimising import averaged_model, backward, optimiser, rate_factor, update
 from openmidas.training.recipes import Mixing, Recipe
+from openmidas.training.sampling import Drawn
 
 LEARNING = Path(__file__).with_name("learning.py")
 
@@ -81,7 +84,9 @@ def test_a_killed_run_ends_in_the_same_bits_as_one_that_was_not(whole: Path, tmp
     learn(tmp_path)
     states = [torch.load(folder / LAST, weights_only=True) for folder in (whole, tmp_path)]
     assert same(*states)
-    timeless = [[{**line, "pictures_per_s": 0} for line in log(folder)] for folder in (whole, tmp_path)]
+    timeless = [
+        [{**line, "pictures_per_s": 0, "waiting": 0} for line in log(folder)] for folder in (whole, tmp_path)
+    ]
     assert timeless[0] == timeless[1]
 
 
@@ -177,6 +182,70 @@ def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(mixing: Mixing, tmp_
     assert not (tmp_path / LAST).exists()
 
 
+@pytest.mark.parametrize(
+    ("of_gradient", "precision", "poisoned"),
+    [(False, "float32", 4), (False, "float16", 4), (True, "float32", 19)],
+)
+def test_what_is_not_finite_between_two_checkpoints_is_never_kept(
+    of_gradient: bool, precision: Any, poisoned: int, tmp_path: Path
+) -> None:
+    network, seen = SmallNetwork(), count()
+
+    def poison(_: nn.Module, __: object, answer: torch.Tensor) -> torch.Tensor:
+        if next(seen) != poisoned:
+            return answer
+        if not of_gradient:
+            return answer * math.nan
+        answer.register_hook(lambda gradient: gradient * math.nan)
+        return answer
+
+    network.register_forward_hook(poison)
+    running = Running(tmp_path, lambda _: {}, precision=precision)
+    with pytest.raises(FileError, match="no longer finite"):
+        train(network, sources(), Recipe("tiny", (PHASE,)), PHASE, running)
+    assert not (tmp_path / LAST).exists()
+
+
+@pytest.mark.parametrize(("delay_s", "least", "most"), [(0.0, 0.0, 0.5), (0.05, 0.5, 1.0)])
+def test_the_log_says_what_share_of_the_time_the_network_waits_for_pictures(
+    delay_s: float, least: float, most: float, tmp_path: Path
+) -> None:
+    def slow(source: Source) -> Source:
+        def read(drawn: Drawn) -> Sample:
+            time.sleep(delay_s)
+            return source.read(drawn)
+
+        return replace(source, read=read)
+
+    phase = replace(PHASE, steps=20)
+    own = {name: slow(source) for name, source in sources().items()}
+    running = Running(tmp_path, lambda _: {}, advance=lambda: time.sleep(0.02))
+    train(SmallNetwork(), own, Recipe("tiny", (phase,)), phase, running)
+    assert least <= log(tmp_path)[-2]["waiting"] <= most
+
+
+def test_a_picture_of_which_only_pairs_are_known_is_learnt_from_in_any_set() -> None:
+    phase = replace(PHASE, parts=(replace(PARTS[2], loss="ssi-trim", per_batch=2),))
+    batch = draw_batch(sources(), plan_of(Recipe("tiny", (phase,)), phase), 0)
+    prediction = torch.rand(2, *batch.image.shape[2:]) + 1
+    losses, (objective,) = losses_of([prediction], batch, phase, ALONE)
+    order = ranking(prediction, batch.pairs).mean()
+    assert losses.item() == pytest.approx(order.item())
+    assert order > 0.1
+    held = anchor(prediction, torch.ones_like(batch.valid)).mean()
+    assert objective.item() == pytest.approx((order + phase.anchor_weight * held).item())
+
+
+@pytest.mark.parametrize(("gradient_bytes", "in_chunks"), [(2**20, False), (1, True)])
+def test_a_phase_says_how_much_pareto_may_keep(gradient_bytes: int, in_chunks: bool) -> None:
+    network, phase = SmallNetwork(), replace(PHASE, gradient_bytes=gradient_bytes)
+    accumulated: list[int] = []
+    network.decoder.weight.register_post_accumulate_grad_hook(lambda _: accumulated.append(1))
+    answer = network(torch.rand(2, 3, 4, 4)).mean()
+    backward([answer, answer * 2], network, phase, torch.amp.GradScaler("cpu", enabled=False))
+    assert bool(accumulated) == in_chunks  # kept gradients are combined, not accumulated
+
+
 def test_rate_rises_then_falls_to_its_last_share() -> None:
     factors = [rate_factor(step, PHASE) for step in range(60)]
     assert factors[0] == pytest.approx(0.2)
@@ -203,6 +272,18 @@ def test_rates_follow_the_size_of_the_weights_where_the_phase_says_so() -> None:
     groups = optimiser(network, replace(PHASE, encoder_rate=1e-3, rates_follow_size=True)).param_groups
     (rate,) = {g["lr"] for g in groups for p in g["params"] if p is network.encoder.weight}
     assert rate == pytest.approx(2e-3)
+
+
+def test_an_optimiser_of_changed_weights_takes_the_rates_of_the_checkpoint() -> None:
+    network, phase = SmallNetwork(), replace(PHASE, rates_follow_size=True)
+    nn.init.constant_(network.encoder.weight, 0.02)  # as small as the smallest rate is for
+    nn.init.constant_(network.decoder.weight, 0.02)
+    stored = optimiser(network, phase).state_dict()
+    nn.init.constant_(network.decoder.weight, 0.04)
+    resumed = optimiser(network, phase)
+    resumed.load_state_dict(stored)
+    (rate,) = {g["lr"] for g in resumed.param_groups for p in g["params"] if p is network.decoder.weight}
+    assert rate == pytest.approx(0.5 * phase.decoder_rate)
 
 
 def test_weights_and_statistics_of_norms_are_averaged() -> None:

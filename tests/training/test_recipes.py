@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,8 +14,7 @@ from openmidas.models.presets import PRESETS
 from openmidas.training.datasets.layouts import LAYOUTS
 from openmidas.training.loop import plan_of
 from openmidas.training.losses import LOSSES
-from openmidas.training.mixing import MIXINGS
-from openmidas.training.recipes import RECIPES
+from openmidas.training.recipes import RECIPES, Mixing, Part
 from openmidas.training.run_folder import append_line, forget_after, note_start, open_run, read_log
 from openmidas.training.sampling import stage_at
 from openmidas.training.sources import HELD, WORLDS
@@ -27,13 +27,18 @@ def test_everything_a_recipe_names_exists(name: str) -> None:
     assert recipe.network in PRESETS
     layouts = {*LAYOUTS, *HELD, *(WORLDS + kind for kind in DEGRADATIONS)}
     for phase in recipe.phases:
-        assert phase.mixing in MIXINGS
+        assert phase.mixing in get_args(Mixing)
         assert all(side % 32 == 0 for size in phase.sizes for side in size)
         for part in phase.parts:
             assert part.layout in layouts
             assert part.loss in {*LOSSES, "ranking"}
         stage = stage_at(plan_of(recipe, phase).stages, recipe.first_step(phase))
         assert dict(stage.per_batch) == {part.name: part.per_batch for part in phase.parts}
+
+
+def test_residuals_are_left_out_by_the_loss_that_does_so_alone() -> None:
+    with pytest.raises(ValueError, match="only ssi-trim leaves residuals out, not ssi-mse"):
+        Part("photos", "labelled", 4, "ssi-mse", kept=0.9)
 
 
 def test_the_papers_mix_is_sixty_epochs_of_72_000_pictures_eight_of_each_of_five_sets() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -81,9 +81,11 @@ def train(
     plan = plan_of(recipe, phase, running.processes)
     seen: list[Tensor] = []
     with opened_log(running.folder if running.processes.number == 0 else None, done) as record:
-        started = time.monotonic()
+        started = asked = time.monotonic()
+        waited_s = 0.0
         drawn_ahead = batches(sources, plan, range(done, end), gives_way=running.device == "cpu")
         for step, drawn in enumerate(drawn_ahead, start=done):
+            waited_s += time.monotonic() - asked
             batch = drawn.to(running.device)
             set_rates(adam, rate_factor(step - begin, phase))
             with torch.autocast(running.device, DTYPES[running.precision], running.precision != "float32"):
@@ -92,20 +94,22 @@ def train(
             weights = backward(objectives, network, phase, scaler)
             norm = update(network, adam, scaler, phase.clip_norm)
             averaged.update_parameters(network)
-            seen.append(torch.cat([losses, weights, norm.where(norm.isfinite(), torch.nan)[None]]).detach())
+            seen.append(torch.cat([losses, weights, norm[None]]).detach())
             running.advance()
             is_kept = (step + 1) % phase.checkpoint_steps == 0 or step + 1 == end
             if is_kept or (step + 1) % phase.log_steps == 0:
                 pictures = len(seen) * phase.pictures
                 numbers = _means(seen, phase, step + 1, running.folder)
-                numbers["pictures_per_s"] = pictures / (time.monotonic() - started)
+                passed_s = time.monotonic() - started
+                numbers |= {"pictures_per_s": pictures / passed_s, "waiting": waited_s / passed_s}
                 if is_kept and running.processes.number == 0:
                     shown = _first_of_each(draw_batch(sources, replace(plan, processes=ALONE), begin), phase)
                     numbers |= _measured(averaged.module, shown, plan, step + 1, running)
                     progress = _kept(running.folder, states, numbers, progress, step + 1)
                     running.say(step + 1, numbers)
                 record(step + 1, numbers)
-                seen, started = [], time.monotonic()
+                seen, started, waited_s = [], time.monotonic(), 0.0
+            asked = time.monotonic()
     return averaged.module
 
 
@@ -140,7 +144,7 @@ def losses_of(
     for part, own, prediction in each:
         predicted = prediction.float()
         loss = _losses(part, predicted, own).mean()
-        held = anchor(predicted, torch.ones_like(own.valid) if part.loss == "ranking" else own.valid).mean()
+        held = anchor(predicted, own.valid | _ordered_only(part, own)[:, None, None]).mean()
         losses.append(loss)
         objectives.append(part.weight * (loss + phase.anchor_weight * held))
     return torch.stack(losses), objectives
@@ -152,22 +156,34 @@ def _shares(phase: Phase, processes: Processes) -> list[int]:
 
 
 def _losses(part: Part, prediction: Float[Tensor, "b h w"], batch: Batch) -> Float[Tensor, " b"]:
+    """The set's loss where depth is known, and the order of pairs: MegaDepth has pictures of both kinds."""
+    order = ranking(prediction, batch.pairs)
     if part.loss == "ranking":
-        return ranking(prediction, batch.pairs)
+        return order
     target = unit_range(batch.target, batch.valid)
     if part.kept is None:
-        return LOSSES[part.loss](prediction, target, batch.valid, part.gradient_weight)
+        return order + LOSSES[part.loss](prediction, target, batch.valid, part.gradient_weight)
     kept = prediction.new_full(prediction.shape[:1], part.kept)
-    return trimmed_loss(prediction, target, batch.valid, kept, part.gradient_weight)
+    return order + trimmed_loss(prediction, target, batch.valid, kept, part.gradient_weight)
+
+
+def _ordered_only(part: Part, batch: Batch) -> Bool[Tensor, " b"]:
+    """Pictures of which only the order of pairs counts: all their pixels are held by the anchor."""
+    has_depth = batch.valid.flatten(1).any(1)
+    return torch.ones_like(has_depth) if part.loss == "ranking" else batch.pairs.valid.any(1) & ~has_depth
 
 
 def _means(seen: Sequence[Tensor], phase: Phase, steps: int, folder: Path) -> dict[str, float]:
-    """Mean losses, weights and norm of gradients since the last line, over all processes."""
-    means = torch.stack(list(seen)).nanmean(0)
+    """Mean losses, weights and norm of gradients since the last line, over all processes.
+
+    FileError where one is not finite; the norm is NaN for a step that half precision left out, and not counted.
+    """
+    rows = torch.stack(list(seen))
+    means = torch.cat([rows[:, :-1].mean(0), rows[:, -1:].nanmean(0)])
     average(means)
     names = [f"{what} {part.name}" for what in ("loss", "weight") for part in phase.parts]
     numbers = dict(zip([*names, "gradient norm"], means.tolist(), strict=True))
-    if not all(math.isfinite(numbers[name]) for name in names):
+    if not all(math.isfinite(numbers[name]) for name in names) or math.isinf(numbers["gradient norm"]):
         problem = f"the loss is no longer finite after {steps} steps: lower the rates, or take more precision"
         raise file_error(folder, f"{problem}; last.pt is of before")
     return numbers

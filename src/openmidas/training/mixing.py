@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 
 from openmidas.training.distributed import average, average_gradients
 from openmidas.training.min_norm import min_norm_weights
+from openmidas.training.recipes import GRADIENT_BYTES
 
-CHUNK_BYTES = 2**31  # five gradients of a network of 107 million parameters
 PIECE = 2**20  # columns that are summed in double precision at a time
 
 Backward = Callable[[Sequence[Float[Tensor, ""]], Iterable[nn.Parameter]], Float[np.ndarray, " l"]]
@@ -32,7 +31,7 @@ def naive_backward(
 def pareto_backward(
     losses: Sequence[Float[Tensor, ""]],
     parameters: Iterable[nn.Parameter],
-    chunk_bytes: int = CHUNK_BYTES,
+    chunk_bytes: int = GRADIENT_BYTES,
 ) -> Float[np.ndarray, " l"]:
     """Set `.grad` to the shortest convex combination of the losses' gradients; returns its l weights.
 
@@ -55,11 +54,6 @@ def pareto_backward(
         weights = pareto_weights(np.sum(products, axis=0))
         _backward_of_sum(losses, trained, weights)
     return weights
-
-
-MIXINGS: MappingProxyType[str, Backward] = MappingProxyType(
-    {"naive": naive_backward, "pareto": pareto_backward}
-)
 
 
 def pareto_weights(gram: Float[np.ndarray, "l l"]) -> Float[np.ndarray, " l"]:

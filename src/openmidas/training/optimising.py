@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from openmidas.training.mixing import MIXINGS
+from openmidas.training.mixing import naive_backward, pareto_backward
 from openmidas.training.recipes import Phase
 
 REFERENCE_SIZE = 0.05  # root mean square of a weight tensor whose rate is the recipe's own
@@ -21,9 +22,10 @@ def optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     """AdamW with the phase's rates, and without the parameters that it freezes; biases and norms do not decay.
 
     Folded batch norms leave weights of very different size (depthwise kernels are large); Adam's step does not
-    follow it, so the rate does where the phase says so.
+    follow it, so the rate does where the phase says so. Each parameter is then a group: groups of equal rates would be
+    others once the weights have changed, and a checkpoint's would no longer fit.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[object, dict[str, Any]] = {}
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(not name.startswith(phase.frozen))
         if not parameter.requires_grad:
@@ -31,12 +33,10 @@ def optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
         base = phase.encoder_rate if name.startswith("encoder.") else phase.decoder_rate
         rate = base * (_size(parameter) if phase.rates_follow_size else 1.0)
         decay = phase.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    rows = [
-        {"params": parameters, "lr": rate, "full_rate": rate, "weight_decay": decay}
-        for (rate, decay), parameters in groups.items()
-    ]
-    return torch.optim.AdamW(rows, lr=phase.decoder_rate, betas=(0.9, 0.999), fused=True)
+        key = name if phase.rates_follow_size else (rate, decay)
+        new = {"params": [], "lr": rate, "full_rate": rate, "weight_decay": decay}
+        groups.setdefault(key, new)["params"].append(parameter)
+    return torch.optim.AdamW(groups.values(), lr=phase.decoder_rate, betas=(0.9, 0.999), fused=True)
 
 
 def _size(parameter: nn.Parameter) -> float:
@@ -70,28 +70,27 @@ def averaged_model(network: nn.Module, decay: float) -> AveragedModel:
 def backward(
     losses: Sequence[Float[Tensor, ""]], network: nn.Module, phase: Phase, scaler: torch.amp.GradScaler
 ) -> Float[Tensor, " l"]:
-    """Set the gradients as the phase mixes its sets; the sets' weights. ValueError where they are not finite.
+    """Set the gradients as the phase mixes its sets; the sets' weights.
 
-    In half precision they may overflow: then all become infinite, which the scaler answers by a smaller scale.
+    In half precision gradients may overflow; they are left so, and the scaler answers by a smaller scale.
     """
-    try:
-        weights = MIXINGS[phase.mixing]([scaler.scale(loss) for loss in losses], network.parameters())
-    except ValueError:
-        if not scaler.is_enabled():
-            raise
-        for parameter in network.parameters():
-            if parameter.requires_grad:
-                parameter.grad = torch.full_like(parameter, torch.inf)
-        weights = np.full(len(losses), np.nan)
+    scaled = [scaler.scale(loss) for loss in losses]
+    if phase.mixing == "pareto":
+        weights = pareto_backward(scaled, network.parameters(), phase.gradient_bytes)
+    else:
+        weights = naive_backward(scaled, network.parameters())
     return torch.from_numpy(weights).to(losses[0])
 
 
 def update(
     network: nn.Module, adam: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip_norm: float
 ) -> Float[Tensor, ""]:
-    """Clip the gradients and take the step, unless they overflowed in half precision; their norm before clipping."""
+    """Clip the gradients and take the step; their norm before clipping.
+
+    If they overflowed in half precision, no step is taken and the norm is NaN; otherwise one not finite is infinite.
+    """
     scaler.unscale_(adam)
     norm = nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
     scaler.step(adam)
     scaler.update()
-    return norm
+    return norm.where(norm.isfinite(), torch.nan if scaler.is_enabled() else torch.inf)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 Mixing = Literal["naive", "pareto"]
 Sizes = tuple[tuple[int, int], ...]  # (height, width)
+GRADIENT_BYTES = 2**31  # five gradients of a network of 107 million parameters
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,11 @@ class Part:
     """One data set's part in every minibatch.
 
     layout: how it lies on disk, a name in `layouts.LAYOUTS` or `sources.HELD`, or how worlds are degraded. per_batch:
-    its pictures in a minibatch, over all processes. loss: a name in `losses.LOSSES`, or `ranking` for pairs. kept: the
-    share of the residuals that counts, if it is another than the loss's own. gradient_weight: alpha of the gradient
-    loss. weight: how strongly all of that counts. paste_chance: how often shapes are laid in front. folders: the names
-    under which the command line gives its folders, if they are not the set's own. held_out: from, to of the numbered
-    pictures that are measured on and never trained on.
+    its pictures in a minibatch, over all processes. loss: a name in `losses.LOSSES`, or `ranking` for pairs alone.
+    kept: the share of the residuals that counts in `ssi-trim`, if it is another than the paper's. gradient_weight:
+    alpha of the gradient loss. weight: how strongly all of that counts. paste_chance: how often shapes are laid in
+    front. folders: the names under which the command line gives its folders, if they are not the set's own. held_out:
+    from, to of the numbered pictures that are measured on and never trained on.
     """
 
     name: str
@@ -34,6 +35,10 @@ class Part:
     folders: tuple[str, ...] = ()
     held_out: tuple[tuple[int, int], ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.kept is not None and self.loss != "ssi-trim":
+            raise ValueError(f"{self.name}: only ssi-trim leaves residuals out, not {self.loss}: drop `kept`")
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -43,7 +48,8 @@ class Phase:
     tensor of root mean square 0.05 and grow with it. final_share: of the rates, where half a cosine ends; 1 keeps
     them. average_decay: of the averaged weights; 0 for none. anchor_weight: how strongly each picture's median and
     deviation are held. frozen: parameters whose name starts so stay as they are. relabels: photographs are labelled
-    anew first, by the network so far and the labels given alike. log_steps, checkpoint_steps: between two.
+    anew first, by the network so far and the labels given alike. gradient_bytes: what Pareto may keep of the sets'
+    gradients; beyond it computes them several times. log_steps, checkpoint_steps: between two.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Phase:
     rates_follow_size: bool = False
     frozen: tuple[str, ...] = ()
     relabels: bool = False
+    gradient_bytes: int = GRADIENT_BYTES
     log_steps: int = 50
     checkpoint_steps: int = 500
 
@@ -121,7 +128,6 @@ def _tiny_phase(name: str, parts: tuple[Part, ...], steps: int, sizes: Sizes, ra
         anchor_weight=0.05,
         rates_follow_size=True,
         frozen=_FIRST_LAYERS,
-        relabels=name == "second",
         checkpoint_steps=250,
     )
 
@@ -131,7 +137,7 @@ _TINY = Recipe(
     (
         _tiny_phase("first", _tiny_parts(1.0, 1.0), 4500, _SIZES, 1.5e-3),
         # on labels that the first phase helped to make; more weight on edges
-        _tiny_phase("second", _tiny_parts(1.5, 2.0), 8000, _LARGE_SIZES, 1e-3),
+        replace(_tiny_phase("second", _tiny_parts(1.5, 2.0), 8000, _LARGE_SIZES, 1e-3), relabels=True),
     ),
 )
 
