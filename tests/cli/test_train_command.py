@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import click
 import cv2
 import numpy as np
 import onnx
@@ -16,12 +17,15 @@ import pytest
 import torch
 from running import Run, names, write_picture
 
-from openmidas.cli.train import Wanted, _check_shares, _shared_out, adapted, folders_in, left_out
+from openmidas.cli.train import folders_in, recipe_named
+from openmidas.cli.train_app import train
 from openmidas.models.presets import EMBEDDED
+from openmidas.training.adapting import Wanted, adapted, check_shares
 from openmidas.training.distributed import Processes
-from openmidas.training.recipes import RECIPES, Sizes
+from openmidas.training.recipes import RECIPES
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+DOCS = EXAMPLES.parent / "docs"
 COMMAND = Path(sys.executable).with_name("openmidas")
 
 
@@ -88,56 +92,6 @@ def test_folders_are_given_by_the_recipe_s_names(tmp_path: Path) -> None:
     assert found == {"redweb": Path("a,b/c"), "wsvd": Path("d=e"), "megadepth": Path("f")}
 
 
-def test_sets_without_a_folder_are_left_out_and_steps_shared_between_the_phases() -> None:
-    recipe = RECIPES["midas-2020"]
-    wanted = Wanted({"redweb": Path("a"), "wsvd": Path("b")}, steps=600, network="dpt_swin2_tiny_256")
-    less = adapted(recipe, wanted)
-    assert [[part.name for part in phase.parts] for phase in less.phases] == [["redweb"], ["redweb", "wsvd"]]
-    assert [phase.steps for phase in less.phases] == [500, 100]  # pictures of 8 and of 40 a minibatch
-    assert less.phases[0].sizes == ((256, 256),)  # all that this network takes
-    assert left_out(recipe, wanted) == ["diml_indoor", "movies", "megadepth"]
-    assert adapted(RECIPES["smoke"], Wanted({})) == RECIPES["smoke"]
-
-
-def test_a_phase_without_any_folder_is_left_out_and_said_to_be() -> None:
-    recipe, wanted = RECIPES["midas-2020"], Wanted({"movies": Path("a")}, steps=7)
-    (mix,) = adapted(recipe, wanted).phases
-    assert (mix.name, mix.steps, [part.name for part in mix.parts]) == ("mix", 7, ["movies"])
-    assert left_out(recipe, wanted)[-2:] == ["wsvd", "the phase pretrain"]
-
-
-@pytest.mark.parametrize(
-    ("total", "sizes", "shares"),
-    [(3, [500, 100], [2, 1]), (3, [100, 500], [1, 2]), (1, [1, 1], [1, 1]), (9, [9999, 1], [8, 1])],
-)
-def test_steps_are_shared_out_to_the_last_one(total: int, sizes: list[int], shares: list[int]) -> None:
-    assert _shared_out(total, sizes) == shares
-
-
-def test_another_network_sees_no_pictures_larger_than_its_own() -> None:
-    def sizes(recipe: str, network: str | None) -> Sizes:
-        return adapted(RECIPES[recipe], Wanted({"redweb": Path("a")}, network=network)).phases[0].sizes
-
-    assert sizes("midas-2020", None) == ((384, 384),)
-    assert sizes("midas-2020", "midas_v21_small_256") == ((256, 256),)
-    assert sizes("midas-2020", "dpt_beit_large_512") == ((384, 384),)
-    assert sizes("smoke", "midas_v21_small_256") == RECIPES["smoke"].phases[0].sizes
-
-
-def test_the_mixing_of_the_command_line_is_that_of_every_phase() -> None:
-    wanted = Wanted({"redweb": Path("a"), "wsvd": Path("b")}, mixing="naive")
-    assert {phase.mixing for phase in adapted(RECIPES["midas-2020"], wanted).phases} == {"naive"}
-
-
-def test_a_smaller_minibatch_keeps_the_shares_of_the_sets_and_a_larger_one_is_not_made() -> None:
-    wanted = Wanted({name: Path(name) for name in ("photos", "labels", "kinect", "synthetic")}, batch=10)
-    shares = [[part.per_batch for part in phase.parts] for phase in adapted(RECIPES["tiny"], wanted).phases]
-    assert shares == [[3, 4, 3]] * 2  # of five, six and five
-    assert adapted(RECIPES["smoke"], Wanted({}, batch=11)) == RECIPES["smoke"]
-    with pytest.raises(click.UsageError, match="--batch 4 is too small for a picture of each of 5 sets"):
-        adapted(RECIPES["smoke"], Wanted({}, batch=4))
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -145,7 +99,7 @@ def test_a_smaller_minibatch_keeps_the_shares_of_the_sets_and_a_larger_one_is_no
         (["--data", "redweb=gone"], "gone: no such folder"),
         (["--data", "movies=empty"], "manifest.csv: holds nothing of that layout"),
         (["--data", "redweb=sets", "--measured", "sets"], "index.csv: is not there"),
-        (["--data", "redweb=sets", "--encoder", "sets/Imgs/0.jpg"], "holds no folded weights of MobileNetV2"),
+        (["--data", "redweb=sets", "--encoder", "sets/Imgs/0.jpg"], "holds more than weights, or is damaged"),
         (["--data", "redweb=sets", "--start", "gone.pt"], "gone.pt: no such file"),
         (["--data", "redweb=sets", "-o", "sets/Imgs/0.jpg"], "0.jpg: is a file: choose another name"),
     ],
@@ -175,6 +129,9 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(
         (["tiny", "--data", "photos"], "--data is NAME=FOLDER"),
         (["smoke", "--network", "dpt_hybrid_nyu"], "knows metres"),
         (["smoke", "--network", "resnet"], "--network has no 'resnet'"),
+        (["nothing.jso"], "your own FILE.json"),
+        (["smoke", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["smoke", "--batch", "4"], "--batch 4 is too small for a picture of each of 5 sets"),
         (["smoke", "--mixing", "sum"], "there are naive, pareto"),
         (["smoke", "--precision", "int8"], "there are float32, bfloat16, float16"),
         (["smoke", "--device", "cuda"], "finds no cuda device"),
@@ -189,10 +146,75 @@ def test_what_cannot_be_wanted_is_said_before_anything_is_written(
     assert not list(folder.iterdir())
 
 
-def test_processes_among_whom_the_minibatch_cannot_be_shared_are_too_many() -> None:
-    _check_shares(RECIPES["smoke"], Processes(1, 2))
-    with pytest.raises(click.UsageError, match="2 pictures of lidar a minibatch, and 4 processes"):
-        _check_shares(RECIPES["smoke"], Processes(0, 4))
+@pytest.mark.parametrize("page", ["help", "training.md"])
+def test_examples_for_torchrun_have_minibatches_that_can_be_shared(page: str, openmidas: Run) -> None:
+    text = openmidas("train", "--help").out if page == "help" else (DOCS / page).read_text(encoding="utf8")
+    lines = text.replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line) for line in lines if line.strip().startswith("torchrun ")]
+    assert commands
+    for command in commands:
+        processes = int(command[command.index("--nproc-per-node") + 1])
+        options = train.make_context("train", command[command.index("train") + 1 :]).params
+        recipe = recipe_named(options["recipe"])
+        wanted = Wanted(folders_in(options["data"], recipe))
+        check_shares(adapted(recipe, wanted), Processes(0, processes))
+
+
+def test_two_processes_of_the_command_leave_what_one_does(folder: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--no-python"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    smoke = [COMMAND, "train", "smoke", "--steps", "2", "-o"]
+    for command in ([*torchrun, "--nproc-per-node", "2", *smoke, "two"], [*smoke, "one"]):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Wrote") == 1
+    (one,), (two,) = ((folder / run / "log.jsonl").read_text().splitlines() for run in ("one", "two"))
+    left = {path.name for path in (folder / "two").iterdir()}
+    assert left == {path.name for path in (folder / "one").iterdir()}
+    assert "tiny.onnx" in left
+    noted = json.loads((folder / "two/starts.jsonl").read_text())  # one line
+    assert noted["processes"] == 2
+    # to what batch norms make of it, which see the pictures of their own process alone
+    alone, both = json.loads(one), json.loads(two)
+    for name in (name for name in alone if name.startswith(("loss", "abs_rel"))):
+        assert both[name] == pytest.approx(alone[name], rel=0.05), name
+
+
+def test_a_recipe_of_one_s_own_trains_on_sets_of_different_annotation(folder: Path) -> None:
+    """LiDAR of KITTI and pairs of Depth in the Wild, each in its authors' layout."""
+    drive = "2011_09_28_drive_0001_sync"
+    write_picture(folder / f"kitti/2011_09_28/{drive}/image_02/data/0000000005.png")
+    depths = folder / "kitti/train" / drive / "proj_depth/groundtruth/image_02/0000000005.png"
+    depths.parent.mkdir(parents=True)
+    cv2.imwrite(str(depths), np.tile(np.arange(48, dtype=np.uint16) * 256, (40, 1)))
+    write_picture(folder / "diw/DIW_train_val/a.png")
+    # so many pairs that a crop has some of them
+    lines = [f"./DIW_train_val/a.png\n{row},5,20,{row},<,48,40\n" for row in range(1, 40, 2)]
+    (folder / "diw/DIW_train_val.csv").write_text("".join(lines))
+    parts = [
+        {"name": "road", "layout": "kitti_train", "per_batch": 2, "loss": "ssi-mae"},
+        {"name": "diw", "layout": "diw_train", "per_batch": 2, "loss": "ranking"},
+    ]
+    phase = {"name": "mix", "parts": parts, "steps": 200, "sizes": [[32, 64]], "log_steps": 1}
+    rates = {"encoder_rate": 1e-3, "decoder_rate": 1e-3}
+    (folder / "mine.json").write_text(json.dumps({"network": "tiny", "phases": [phase | rates]}))
+    done = run("train", "mine.json", "--data", "road=kitti,diw=diw", "--steps", 2, "--seed", 7)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("Wrote mine/tiny.onnx.")
+    logged = [json.loads(line) for line in (folder / "mine/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == [1, 2]
+    assert all(line["loss road"] > 0 and line["loss diw"] > 0 for line in logged)
+    stored = json.loads((folder / "mine/recipe.json").read_text())
+    assert (stored["seed"], stored["phases"][0]["steps"]) == (7, 2)
+    assert json.loads((folder / "mine/sets.json").read_text()) == {"mix": {"road": 1, "diw": 1}}
+
+
+def test_what_is_wrong_with_a_recipe_of_one_s_own_is_one_line(openmidas: Run, folder: Path) -> None:
+    (folder / "mine.json").write_text('{"network": "tiny", "phases": [], "sede": 1}')
+    result = openmidas("train", "mine.json")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "mine.json: sede is no field: there are network, phases, seed" in result.err
+    assert names(folder) == ["mine.json"]
 
 
 def test_photographs_without_a_label_elsewhere_are_left_out(data: Path) -> None:

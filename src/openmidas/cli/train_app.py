@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
@@ -29,13 +29,16 @@ from openmidas.cli.options import HELP, PATH, one_line_errors
 )
 @click.option("--mixing", metavar="NAME", help="naive or pareto.  [default: the recipe's]")
 @click.option(
+    "--seed", metavar="N", type=click.IntRange(0), help="Another draw of everything than the recipe's."
+)
+@click.option(
     "--start", metavar="FILE", type=PATH, help="A run's last.pt or best.pt, or a checkpoint, to begin with."
 )
 @click.option(
     "--encoder",
     metavar="FILE",
     type=PATH,
-    help="Encoder to begin with: of a checkpoint; tiny: MobileNetV2 as NPZ.",
+    help="Encoder to begin with, as published, or of a checkpoint.",
 )
 @click.option("--measured", metavar="DIR", type=PATH, help="Pictures with measured depth, to find the best.")
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda.")
@@ -46,14 +49,16 @@ from openmidas.cli.options import HELP, PATH, one_line_errors
     show_default=True,
     help="Of the arithmetic: float32, bfloat16 or float16; weights stay in float32.",
 )
-def train(recipe: str, output: Path | None, data: Sequence[str], **wanted: Any) -> None:
+def train(
+    recipe: str, output: Path | None, data: Sequence[str], measured: Path | None, **wanted: Any
+) -> None:
     """Train a network by RECIPE; its folder RUN gets checkpoints, log, pictures and the network.
 
     Stop it when you like, even with kill -9: the same command goes on from its last checkpoint. On several GPUs, or
     processors, start it with torchrun.
 
     \b
-    RECIPE is one of
+    RECIPE is a file of your own, NAME.json (docs/training.md), or one of
       smoke          minutes on a CPU, on worlds made while it trains; needs no data
       tiny           how the network in the package was made
       midas-2020     five sets, Pareto mixing (Ranftl et al., TPAMI 2022)
@@ -62,22 +67,13 @@ def train(recipe: str, output: Path | None, data: Sequence[str], **wanted: Any) 
     \b
     Examples:
       openmidas train smoke -o run
-      openmidas train tiny -o run --data photos=holiday,labels=labels
+      openmidas train tiny --data photos=holiday,labels=labels --encoder mobilenet.pth
       openmidas train midas-2020 --data redweb=ReDWeb_V1,wsvd=WSVD --device cuda
-      torchrun --no-python --nproc-per-node 8 openmidas train smoke --device cuda
+      openmidas train mine.json --data hypersim=HYPERSIM,diw=DIW,kitti=KITTI
+      torchrun --no-python --nproc-per-node 8 \\
+        openmidas train midas-2020 --data redweb=ReDWeb_V1,wsvd=WSVD --device cuda
     """
     with one_line_errors():
-        from openmidas.cli.meaning import check_name
-        from openmidas.cli.train import PRECISIONS, TRAINING_DEVICES, Wanted, folders_in, train_recipe
-        from openmidas.models.presets import PRESETS
-        from openmidas.training.recipes import RECIPES, Mixing
+        from openmidas.cli.train import train_aloud
 
-        check_name("RECIPE", recipe, tuple(RECIPES))
-        check_name("--network", wanted["network"], tuple(PRESETS))
-        check_name("--mixing", wanted["mixing"], get_args(Mixing))
-        check_name("--device", wanted["device"], TRAINING_DEVICES)
-        check_name("--precision", wanted["precision"], PRECISIONS)
-        folders = folders_in(data, RECIPES[recipe])
-        written = train_recipe(RECIPES[recipe], output or Path(recipe), Wanted(folders, **wanted))
-        if written is not None:
-            click.echo(f"Wrote {written}.")
+        train_aloud(recipe, output or Path(Path(recipe).stem), data, measured, wanted)
