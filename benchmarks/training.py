@@ -4,11 +4,12 @@ python benchmarks/training.py [--steps 48] [--rounds 3]
 
 Prints a table and one JSON line. `alone` is forward and backward on minibatches that are there already; `training` is
 the whole loop, as its log says: reading or rendering, augmentation, losses, optimiser, averages. `alone` is taken
-before and after `training`, and the ratio is the median over the rounds. Other work on the machine makes all three
-meaningless. Pictures on disk are measured twice: as they are used, kept once they were read, which sets that
-fit into memory are after their first epoch; and opened anew each time, as larger sets are. The embedded network is the
-hardest to keep up with: it learns from a picture in less time than most programs take to open one. The last row is of
-the smallest published network, a quarter as many steps.
+before and after `training`, and the ratio is the median over the rounds; `waiting` is the share of the time in which
+the network waited for pictures. Other work on the machine makes all of them meaningless. Pictures on disk are measured
+twice: as they are used, kept once they were read, which sets that fit into memory are after their first epoch; and
+opened anew each time, as larger sets are. The embedded network is the hardest to keep up with: it learns from a picture
+in less time than most programs take to open one. The last row is of the smallest published network, a quarter as many
+steps.
 """
 
 from __future__ import annotations
@@ -102,12 +103,13 @@ def rate_alone(name: str, batches: Sequence[Batch], phase: Phase, steps: int) ->
     return steps * BATCH / (time.monotonic() - started)
 
 
-def rate_of_training(sources: Mapping[str, Source], recipe: Recipe, phase: Phase) -> float:
-    """Pictures a second of the loop, after its first third, in which everything starts."""
+def rate_of_training(sources: Mapping[str, Source], recipe: Recipe, phase: Phase) -> tuple[float, float]:
+    """Pictures a second of the loop, after its first third, in which everything starts; the share of waiting."""
     with tempfile.TemporaryDirectory() as folder:
         train(new_network(recipe.network), sources, recipe, phase, Running(Path(folder), lambda _: {}))
         lines = list(read_log(Path(folder)))
-    return 1 / statistics.mean(1 / line["pictures_per_s"] for line in lines[1:])
+    rate = statistics.harmonic_mean(line["pictures_per_s"] for line in lines[1:])
+    return rate, statistics.mean(line["waiting"] for line in lines[1:])
 
 
 def opened_anew(part: Part, folder: Path) -> Source:
@@ -117,17 +119,17 @@ def opened_anew(part: Part, folder: Path) -> Source:
 
 
 def measure(name: str, source: Source, phase: Phase, rounds: int) -> dict[str, float]:
-    """Medians of the rates and of their ratio."""
+    """Medians of the rates, their ratio and the share of waiting."""
     recipe = Recipe(name, (phase,))
     sources = {source.part.name: source}
     batches = [draw_batch(sources, plan_of(recipe, phase), step) for step in range(CACHED)]
     rows = []
     for _ in range(rounds):
         before = rate_alone(name, batches, phase, phase.steps // 4)
-        whole = rate_of_training(sources, recipe, phase)
+        whole, waiting = rate_of_training(sources, recipe, phase)
         alone = statistics.harmonic_mean([before, rate_alone(name, batches, phase, phase.steps // 4)])
-        rows.append((alone, whole, whole / alone))
-    columns = zip(("alone", "training", "ratio"), zip(*rows, strict=True), strict=True)
+        rows.append((alone, whole, whole / alone, waiting))
+    columns = zip(("alone", "training", "ratio", "waiting"), zip(*rows, strict=True), strict=True)
     return {name: round(statistics.median(column), 3) for name, column in columns}
 
 
@@ -159,10 +161,11 @@ def main() -> None:
             f"{network}, {what}": measure(network, source, phase_of(source.part, length), options.rounds)
             for network, what, source, length in rows
         }
-    print("| pictures/s, 16 of 256×192 | forward + backward alone | training | ratio |")
-    print("|---|---|---|---|")
+    print("| pictures/s, 16 of 256×192 | forward + backward alone | training | ratio | waiting |")
+    print("|---|---|---|---|---|")
     for name, row in table.items():
-        print(f"| {name} | {row['alone']:.1f} | {row['training']:.1f} | {row['ratio']:.2f} |")
+        rates = f"{row['alone']:.1f} | {row['training']:.1f} | {row['ratio']:.2f} | {row['waiting']:.3f}"
+        print(f"| {name} | {rates} |")
     print(json.dumps({"cores": usable_cores(), "threads": torch.get_num_threads(), "rates": table}))
 
 

@@ -55,7 +55,9 @@ def read_network(path: Path, network: nn.Module) -> None:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise file_error(path, "is no checkpoint of a run of this version and network: name another") from error
+        raise file_error(
+            path, "is no checkpoint of a run of this version and network: name another"
+        ) from error
 
 
 def read_progress(folder: Path) -> Progress:

@@ -29,7 +29,7 @@ from openmidas.training.sampling import Drawn, Stage, draw
 BATCHES_AHEAD = 2  # for each thread
 LEAST_AHEAD = 2
 MOST_AHEAD_BYTES = 2**31  # of minibatches that wait for their turn or are being made
-NICENESS = 10  # of threads that give way: a tenth of the share of others
+NICENESS = 19  # of threads that give way: the least share of all, beside the network's
 
 
 @dataclass(frozen=True, eq=False)
