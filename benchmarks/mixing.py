@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -21,10 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from openmidas.networks.published import PUBLISHED
-from openmidas.training.mixing import Backward, naive_backward, pareto_backward
+from openmidas.training.mixing import naive_backward, pareto_backward
 
 MIB = 2**20
 Losses = Callable[[nn.Module, Tensor, Tensor], Sequence[Tensor]]
+Backward = Callable[[Sequence[Tensor], Iterable[nn.Parameter]], object]
 
 
 def of_one_pass(network: nn.Module, images: Tensor, target: Tensor) -> list[Tensor]:

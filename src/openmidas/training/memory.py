@@ -12,7 +12,7 @@ def keep_freed_memory() -> None:
     """Make the GNU C library keep what is freed until the process ends; elsewhere nothing happens.
 
     By default it gives large blocks back at once, and the kernel fills every page with zeros when the next step asks
-    for the same block: a third of the time of forward and backward passes of a small network. See mallopt(3).
+    for the same block. The price is memory that stays taken at its peak. See mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

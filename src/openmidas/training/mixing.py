@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,6 @@ from openmidas.training.min_norm import min_norm_weights
 from openmidas.training.recipes import GRADIENT_BYTES
 
 PIECE = 2**20  # columns that are summed in double precision at a time
-
-Backward = Callable[[Sequence[Float[Tensor, ""]], Iterable[nn.Parameter]], Float[np.ndarray, " l"]]
 
 
 def naive_backward(

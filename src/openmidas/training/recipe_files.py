@@ -26,10 +26,7 @@ _SIDES_PX = 32  # every network's sides are multiples of it
 _LARGEST = 2**53  # to which JSON and float64 agree about whole numbers
 _AT_LEAST_ONE = ("per_batch", "steps", "log_steps", "checkpoint_steps")
 _AT_MOST_ONE = ("kept", "paste_chance", "final_share", "average_decay")
-_ORDERED: tuple[Kind | None, ...] = (
-    "ordinal",
-    "structure_from_motion",
-)  # of these, pictures may come with pairs
+_ORDERED: tuple[Kind | None, ...] = ("ordinal", "structure_from_motion")  # pictures may come with pairs
 _MADE = tuple(WORLDS + name for name in DEGRADATIONS)
 _KNOWN: Mapping[str, Sequence[str]] = MappingProxyType(
     {"network": tuple(PRESETS), "layout": (*LAYOUTS, *HELD, *_MADE), "loss": (*LOSSES, "ranking")}
