@@ -62,8 +62,8 @@ def focus_by_tab(watched: Watched, name: str) -> None:
 
 def test_the_keyboard_alone_suffices(watched: Watched, photo: Path) -> None:
     page = watched.page
-    focus_by_tab(watched, "file")
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser() as chooser:  # asked for first: it takes effect some time after it returns
+        focus_by_tab(watched, "file")
         page.keyboard.press("Space")
     chooser.value.set_files(photo)
     page.get_by_text("Done in").wait_for()
