@@ -69,6 +69,13 @@ def test_the_file_says_what_is_needed_to_use_it(exported: Path) -> None:
     assert (depth_map.quantity, depth_map.ambiguity) == ("inverse_depth", "affine_invariant")
 
 
+def test_the_exporters_notes_are_left_out(exported: Path) -> None:
+    graph = onnx.load(exported).graph
+    notes = {entry.key for node in graph.node for entry in node.metadata_props}
+    assert notes <= {"pkg.torch.onnx.name_scopes"}
+    assert not graph.metadata_props  # else two exports of one network differ by the order of a set
+
+
 def test_half_precision_is_everywhere_but_in_the_head(network: DepthNetwork, tmp_path: Path) -> None:
     path = tmp_path / "half.onnx"
     assert 1e-5 < export_onnx(network, path, METADATA, [(64, 96)], numbers="float16") < 3e-3

@@ -25,6 +25,7 @@ OPSET = 18
 HALF_SUFFIX = "_half"
 MULTIPLE_PX = 32
 _EXPORTER_LOG = logging.getLogger("torch.onnx._internal.exporter._registration")
+_SCOPES = "pkg.torch.onnx.name_scopes"
 Numbers = Literal["float32", "float16", "stored_float16"]
 
 
@@ -72,8 +73,9 @@ def export_onnx(
 def save_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a model that says of itself what `metadata` says."""
     helper.set_model_props(model, dict(metadata))
+    del model.graph.metadata_props[:]  # notes of the exporter, in another order each time
     for node in model.graph.node:  # where in whose source files it came from concerns nobody
-        kept = [entry for entry in node.metadata_props if entry.key != "pkg.torch.onnx.stack_trace"]
+        kept = [entry for entry in node.metadata_props if entry.key == _SCOPES]
         del node.metadata_props[:]
         node.metadata_props.extend(kept)
     onnx.save(model, path)
@@ -82,9 +84,7 @@ def save_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) 
 
 def in_head(node: onnx.NodeProto) -> bool:
     """Whether the network's head was the source of this operation, as the exporter noted."""
-    scopes = next(
-        (entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"), "[]"
-    )
+    scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "[]")
     return "head" in ast.literal_eval(scopes)
 
 
