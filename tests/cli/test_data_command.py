@@ -1,4 +1,4 @@
-"""`openmidas data check`: what it says of a set, what it draws, and what it says of one with gaps."""
+"""`openmidas data`: what it says and draws of a set, what it says of one with gaps; what it renders."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from running import Result, Run, names, write_picture
 from openmidas.cli.data_app import data
 from openmidas.files import read_image
 from openmidas.files.heatmap import INVALID_RGB
+from openmidas.training.held import read_rendered
 
 
 @pytest.fixture
@@ -227,3 +228,15 @@ def test_help_has_examples_that_it_understands(openmidas_data: Run) -> None:
     for arguments in lines:
         data.commands["check"].make_context("check", arguments)
     assert max(map(len, text.splitlines())) <= 90
+
+
+def test_pictures_are_rendered_into_a_folder_and_trained_on(openmidas_data: Run, tmp_path: Path) -> None:
+    out = tmp_path / "rendered"
+    assert openmidas_data("render", out, "--count", "2").out == f"{out}: 2 new pictures\n"
+    assert openmidas_data("render", out, "--count", "3").out == f"{out}: 1 new pictures\n"
+    assert [sample.image.shape for sample in read_rendered(out)] == [
+        read_image(out / f"{number:05d}.webp").shape for number in range(3)
+    ]
+    refused = openmidas_data("render", tmp_path / "more", "--textures", tmp_path / "none")
+    assert refused.code == 1
+    assert refused.err == f"Error: {tmp_path / 'none'}: no such file or folder: check the path\n"

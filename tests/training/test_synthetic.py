@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from openmidas.files import FileError
 from openmidas.training.synthetic import FAMILIES, render
-from openmidas.training.synthetic.folder import main
+from openmidas.training.synthetic.folder import render_folder
 from openmidas.training.synthetic.indoor_layouts import indoor_light
 from openmidas.training.synthetic.materials import Texture, made_of, sample
 from openmidas.training.synthetic.parts import (
@@ -344,14 +345,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix == ".webp"}
 
 
-def test_command_fills_a_folder_resumes_and_does_not_depend_on_the_workers(
+def test_a_folder_is_filled_goes_on_and_does_not_depend_on_the_count(
     photo_folder: Path, tmp_path: Path
 ) -> None:
-    def fill(name: str, *options: str) -> Path:
-        main([str(tmp_path / name), "--textures", str(photo_folder), "--seed", "5", *options])
-        return tmp_path / name
-
-    folder = fill("one", "--count", "2")
+    folder = tmp_path / "one"
+    assert render_folder(folder, 2, 5, photo_folder) == 2
     assert sorted(p.name for p in folder.iterdir()) == [
         "00000.webp",
         "00000_inverse_depth.npz",
@@ -366,31 +364,24 @@ def test_command_fills_a_folder_resumes_and_does_not_depend_on_the_workers(
         assert np.isfinite(inverse).all()
     kept = (folder / "00000.webp").stat().st_mtime_ns
     (folder / "00001_inverse_depth.npz").unlink()
-    fill("one", "--count", "3")
+    assert render_folder(folder, 3, 5, photo_folder) == 2
     assert (folder / "00000.webp").stat().st_mtime_ns == kept
-    assert contents(folder) == contents(fill("two", "--count", "3", "--workers", "2"))
+    assert render_folder(tmp_path / "two", 3, 5, photo_folder) == 3
+    assert contents(folder) == contents(tmp_path / "two")
 
 
-def test_command_names_a_folder_without_photographs(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="no photographs"):
-        main([str(tmp_path / "out"), "--textures", str(tmp_path)])
-
-
-def test_command_says_in_one_line_what_it_cannot_read_or_write(photo_folder: Path, tmp_path: Path) -> None:
-    def refusal(*arguments: str) -> str:
-        with pytest.raises(SystemExit) as caught:
-            main([*arguments, "--count", "1"])
-        message = str(caught.value)
-        assert message.startswith("Error: ")
-        assert "\n" not in message
-        return message
-
-    out = tmp_path / "out"
-    assert "none: no such file or folder" in refusal(str(out), "--textures", str(tmp_path / "none"))
-    damaged = tmp_path / "damaged"
+def test_what_cannot_be_read_or_written_is_named(photo_folder: Path, tmp_path: Path) -> None:
+    out, empty, damaged = tmp_path / "out", tmp_path / "empty", tmp_path / "damaged"
+    with pytest.raises(FileError, match="none: no such file or folder"):
+        render_folder(out, 1, textures=tmp_path / "none")
+    empty.mkdir()
+    with pytest.raises(FileError, match="empty: no photographs in this folder"):
+        render_folder(out, 1, textures=empty)
     damaged.mkdir()
     (damaged / "a.jpg").write_bytes((photo_folder / "0.png").read_bytes()[:99])
-    assert "a.jpg: " in refusal(str(out), "--textures", str(damaged))
+    with pytest.raises(FileError, match=r"a\.jpg: "):
+        render_folder(out, 1, textures=damaged)
     assert not list(out.iterdir())
     (tmp_path / "file").touch()
-    assert "file" in refusal(str(tmp_path / "file" / "out"))
+    with pytest.raises(FileError, match="file/out: a part of the path is a file"):
+        render_folder(tmp_path / "file" / "out", 1)

@@ -1,7 +1,8 @@
-"""The command `data`: options and help; what it does stands in data.py."""
+"""The commands `data check` and `data render`: options and help; what the first does stands in data.py."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,13 +11,14 @@ from openmidas.cli import FAILED
 from openmidas.cli.options import HELP, PATH, one_line_errors
 
 
-@click.group(short_help="Look at data sets before training on them.", context_settings=HELP)
+@click.group(short_help="Look at data sets before training on them, or render one.", context_settings=HELP)
 def data() -> None:
-    """Look at data sets before training on them.
+    """Look at data sets before training on them, or render one.
 
     \b
-    Example:
+    Examples:
       openmidas data check NYU --layout nyu_train -o sheet.png
+      openmidas data render rendered --count 2000
     """
 
 
@@ -50,3 +52,39 @@ def check(**options: Any) -> None:
 
         all_there = check_set(Request(**options))
     raise SystemExit(0 if all_there else FAILED)
+
+
+@data.command(short_help="Fill a folder with rendered pictures and their depth.", context_settings=HELP)
+@click.argument("folder", metavar="OUT", type=PATH)
+@click.option(
+    "--count",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Pictures in all, those already there included.",
+)
+@click.option(
+    "--textures",
+    metavar="DIR",
+    type=PATH,
+    help="Photographs to cover surfaces with; without, pictures are made up.",
+)
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of what is rendered."
+)
+def render(folder: Path, count: int, textures: Path | None, seed: int) -> None:
+    """Render rooms, streets, tables, clutter and open country into the folder OUT, each with its exact depth.
+
+    Picture N of a seed is the same whatever the count. Stop it when you like: the same command goes on.
+
+    \b
+    Examples:
+      openmidas data render rendered --count 2000
+      openmidas data render rendered --textures holiday
+    """
+    with one_line_errors():
+        from openmidas.cli.progress import progress_bar
+        from openmidas.training.synthetic.folder import render_folder
+
+        click.echo(f"{folder}: {render_folder(folder, count, seed, textures, progress_bar)} new pictures")

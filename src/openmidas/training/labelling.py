@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -16,18 +15,10 @@ from openmidas.files.cores import usable_cores
 from openmidas.files.images import read_image
 from openmidas.models.presets import EMBEDDED, preset_named
 from openmidas.networks.predictor import predictor_of
+from openmidas.training.bar import Bar, no_bar
 from openmidas.training.held import list_photos
 from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
 from openmidas.training.starting import earlier_network
-
-# for how many items, and what is done: gives the function to call after each
-Bar = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
-
-
-@contextlib.contextmanager
-def no_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Shows nothing."""
-    yield lambda: None
 
 
 def label_photos(photos: Path, out: Path, by: Sequence[Path], bar: Bar = no_bar) -> int:

@@ -15,10 +15,11 @@ from openmidas.models.presets import described, preset_named
 from openmidas.networks.export import export_onnx
 from openmidas.networks.normalisation import fold_norms
 from openmidas.training.adapting import Wanted, WantedError, adapted, check_shares, check_trainable, left_out
+from openmidas.training.bar import Bar, no_bar
 from openmidas.training.checkpoints import LAST, read_network, read_progress, write_network
 from openmidas.training.data import Source, draw_batch
 from openmidas.training.distributed import Processes, joined, wait_for_all
-from openmidas.training.labelling import Bar, label_photos, no_bar
+from openmidas.training.labelling import label_photos
 from openmidas.training.loop import Running, plan_of, train
 from openmidas.training.memory import keep_freed_memory
 from openmidas.training.recipes import Part, Phase, Recipe
@@ -41,7 +42,7 @@ class Telling:
     """Who measures a run's networks, and who is told of it: by default nobody. Only the first process asks and tells.
 
     evaluation: gives `Running.evaluate` for the recipe as it is trained; it is asked before anything is written.
-    bar: see `labelling.Bar`. say: as in `Running`. left_out: told the names of sets and phases without a folder.
+    bar: see `bar.Bar`. say: as in `Running`. left_out: told the names of sets and phases without a folder.
     """
 
     evaluation: Callable[[Recipe], Evaluate] = _measures_nothing

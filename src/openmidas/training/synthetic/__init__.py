@@ -1,7 +1,7 @@
 """Rendered scenes with exact inverse depth, to teach what photographs with estimated labels cannot.
 
 Thin things, sharp edges, big planes, sky, portrait pictures. In Python: `render`, or `worlds.worlds(seed)` for ever
-more. A folder of training pairs: `python -m openmidas.training.synthetic OUT_DIR --count 1000`.
+more. A folder of training pairs: `folder.render_folder`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,0 @@
-from openmidas.training.synthetic.folder import main
-
-if __name__ == "__main__":
-    main()
