@@ -1,6 +1,6 @@
 """The findings of Ranftl et al. (TPAMI 2022) on worlds small enough for a processor: losses, mixing, Pareto, encoder.
 
-python benchmarks/paper_in_miniature.py --out DIR [--seeds 0 1 2] [--encoder FILE.npz] [--photos DIR --labels DIR]
+python benchmarks/paper_in_miniature.py --out DIR [--seeds 0 1 2] [--encoder FILE] [--photos DIR --labels DIR]
     [--measured DIR] [--draw FILE.webp]
 
 Trains the embedded network once for every arm and seed, and prints a table of zero-shot errors, a table of the paper's
@@ -35,7 +35,6 @@ from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.files.cores import usable_cores
 from openmidas.models.presets import preset_named
-from openmidas.networks.mobilenet import load_folded_weights
 from openmidas.networks.normalisation import calibrate_norms, insert_norms
 from openmidas.networks.predictor import predictor_of
 from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
@@ -47,6 +46,7 @@ from openmidas.training.loop import Running, plan_of, train
 from openmidas.training.losses import GRADIENT_WEIGHT
 from openmidas.training.recipes import Mixing, Part, Phase, Recipe
 from openmidas.training.run_folder import LOG, append_line, read_log, source_state
+from openmidas.training.starting import load_mobilenet
 from openmidas.training.synthetic import FAMILIES
 from openmidas.training.synthetic.degrade import DEGRADATIONS, Degradation, Image
 from openmidas.training.synthetic.worlds import family_world, world
@@ -242,7 +242,7 @@ def new_network(encoder: Path | None, pictures: torch.Tensor) -> TinyNetwork:
     """With batch norms throughout, so that a random encoder learns too; those of a given one begin where it is."""
     network = TinyNetwork()
     if encoder:
-        load_folded_weights(network.encoder, encoder)
+        load_mobilenet(network, encoder)
     insert_norms(network.encoder)
     if encoder:
         calibrate_norms(network.encoder, pictures)
@@ -384,7 +384,11 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=300, help="of every arm")
     parser.add_argument("--pictures", type=int, default=240, help="of every set")
     parser.add_argument("--held-out", type=int, default=100, help="worlds to measure on")
-    parser.add_argument("--encoder", type=Path, help="MobileNetV2's weights (NPZ), for all arms but one")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        help="MobileNetV2, as training takes it; for all arms but one",
+    )
     parser.add_argument("--photos", type=Path, help="photographs, with --labels")
     parser.add_argument("--labels", type=Path, help="gray pictures of the same names, near bright")
     parser.add_argument("--measured", type=Path, help="pictures with measured depth, to measure on")

@@ -59,6 +59,21 @@ def trained_network(name: str, path: Path) -> nn.Module:
     return network.eval()
 
 
+def load_mobilenet(network: TinyNetwork, path: Path) -> None:
+    """Give the encoder MobileNetV2's weights, torchvision's or folded (NPZ); FileError for a file without them."""
+    open_file(path).close()
+    try:
+        if path.suffix == ".npz":
+            load_folded_weights(network.encoder, path)
+        else:
+            load_torchvision_weights(network.encoder, unwrapped(read_stored(path)))
+    except FileError:
+        raise
+    except Exception as error:  # other files make NumPy and zipfile raise anything
+        remedy = "it must be torchvision's, or an NPZ with P.weight and P.bias of every convolution P"
+        raise file_error(path, f"holds no weights of MobileNetV2: {remedy}") from error
+
+
 def _published(name: str, path: Path) -> DepthNetwork:
     """From a run's checkpoint or a published one."""
     if AVERAGE not in read_stored(path):
@@ -86,25 +101,11 @@ def _tiny(start: Path | None, encoder: Path | None, pictures: Float[Tensor, "b 3
         return _normalised(start)
     network = earlier_network(start) if start else TinyNetwork()
     if encoder:
-        _load_mobilenet(network, encoder)
+        load_mobilenet(network, encoder)
     insert_tiny_norms(network)
     if start:
         calibrate_norms(network, pictures)
     return network
-
-
-def _load_mobilenet(network: TinyNetwork, path: Path) -> None:
-    open_file(path).close()
-    try:
-        if path.suffix == ".npz":
-            load_folded_weights(network.encoder, path)
-        else:
-            load_torchvision_weights(network.encoder, unwrapped(read_stored(path)))
-    except FileError:
-        raise
-    except Exception as error:  # other files make NumPy and zipfile raise anything
-        remedy = "it must be torchvision's, or an NPZ with P.weight and P.bias of every convolution P"
-        raise file_error(path, f"holds no weights of MobileNetV2: {remedy}") from error
 
 
 def _normalised(checkpoint: Path) -> TinyNetwork:
