@@ -27,12 +27,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from openmidas.files.cores import usable_cores
 from openmidas.files.image_writing import write_image
-from openmidas.networks.published import PUBLISHED
-from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
 from openmidas.training.annotations import sample_of
 from openmidas.training.data import Batch, Source, draw_batch
 from openmidas.training.datasets.layouts import LAYOUTS
@@ -42,6 +39,7 @@ from openmidas.training.memory import keep_freed_memory
 from openmidas.training.recipes import RECIPES, Part, Phase, Recipe
 from openmidas.training.run_folder import read_log
 from openmidas.training.sources import open_source
+from openmidas.training.starting import new_network
 from openmidas.training.synthetic.worlds import world
 
 PICTURES = 48
@@ -79,15 +77,6 @@ def phase_of(part: Part, steps: int) -> Phase:
         log_steps=steps // 3,
         checkpoint_steps=steps,
     )
-
-
-def new_network(name: str) -> nn.Module:
-    """As training begins with it."""
-    if name != "tiny":
-        return PUBLISHED[name].build()
-    network = TinyNetwork()
-    insert_tiny_norms(network)
-    return network
 
 
 def rate_alone(name: str, batches: Sequence[Batch], phase: Phase, steps: int) -> float:
@@ -148,8 +137,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pictures(folder)
-        kept = open_source(disk, {"disk": folder}, phase_of(disk, steps))
-        made = open_source(worlds, {}, phase_of(worlds, steps))
+        kept = open_source(disk, {"disk": folder}, phase_of(disk, steps), 0)
+        made = open_source(worlds, {}, phase_of(worlds, steps), 0)
         anew = opened_anew(disk, folder)
         rows = [
             ("tiny", "pictures on disk, kept", kept, steps),

@@ -23,6 +23,7 @@ from openmidas.models.presets import EMBEDDED
 from openmidas.training.adapting import Wanted, adapted, check_shares
 from openmidas.training.distributed import Processes
 from openmidas.training.recipes import RECIPES
+from openmidas.training.starting import check_start
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 DOCS = EXAMPLES.parent / "docs"
@@ -113,7 +114,7 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(
     (folder / "empty").mkdir()
     (folder / "empty/manifest.csv").write_text("image,target\n")
     before = names(folder)
-    result = openmidas("train", "midas-2020", "--network", "tiny", *arguments)
+    result = openmidas("train", "midas-2020", "--network", "tiny", "--start", EMBEDDED, *arguments)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert words in result.err
     assert names(folder) == before
@@ -158,6 +159,7 @@ def test_examples_for_torchrun_have_minibatches_that_can_be_shared(page: str, op
         recipe = recipe_named(options["recipe"])
         wanted = Wanted(folders_in(options["data"], recipe))
         check_shares(adapted(recipe, wanted), Processes(0, processes))
+        check_start(adapted(recipe, wanted).phases[0], options["start"], options["encoder"])
 
 
 def test_two_processes_of_the_command_leave_what_one_does(folder: Path) -> None:
@@ -227,7 +229,7 @@ def test_photographs_without_a_label_elsewhere_are_left_out(data: Path) -> None:
 def test_photographs_without_labels_are_named(data: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     folders = f"photos={data / 'photos'},labels={tmp_path / 'none'}"
-    done = run("train", "tiny", "-o", tmp_path / "run", "--data", folders)
+    done = run("train", "tiny", "-o", tmp_path / "run", "--data", folders, "--start", EMBEDDED)
     assert done.returncode == 1
     assert "no photograph has a label" in done.stderr
     assert "Traceback" not in done.stderr

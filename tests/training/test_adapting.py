@@ -71,3 +71,15 @@ def test_processes_among_whom_the_minibatch_cannot_be_shared_are_too_many() -> N
 def test_another_seed_is_the_recipe_s_and_none_leaves_its_own() -> None:
     assert adapted(RECIPES["smoke"], Wanted({}, seed=7)).seed == 7
     assert adapted(replace(RECIPES["smoke"], seed=5), Wanted({})).seed == 5
+
+
+def test_a_shorter_run_warms_up_in_proportion_and_another_network_has_no_frozen_names() -> None:
+    data = {name: Path(name) for name in ("photos", "labels")}
+    assert [phase.warm_up_steps for phase in adapted(RECIPES["tiny"], Wanted(data, steps=125)).phases] == [
+        2,
+        2,
+    ]
+    assert [phase.warm_up_steps for phase in adapted(RECIPES["tiny"], Wanted(data)).phases] == [200, 200]
+    other = adapted(RECIPES["tiny"], Wanted(data, network="midas_v21_small_256"))
+    assert [phase.frozen for phase in other.phases] == [(), ()]
+    assert adapted(RECIPES["tiny"], Wanted(data)).phases[0].frozen

@@ -16,7 +16,7 @@ from learning import learn, mixed
 from torch import distributed
 
 from openmidas.training.checkpoints import LAST
-from openmidas.training.distributed import Processes, joined
+from openmidas.training.distributed import ALONE, Processes, check_launcher, joined
 from openmidas.training.recipes import Mixing
 from openmidas.training.run_folder import read_log
 
@@ -88,6 +88,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> None:
         port = free.getsockname()[1]
     said = {
         "RANK": 0,
+        "LOCAL_RANK": 0,
         "WORLD_SIZE": 1,
         "LOCAL_WORLD_SIZE": 8,
         "MASTER_ADDR": "127.0.0.1",
@@ -108,3 +109,14 @@ def test_the_others_wait_for_the_first_for_as_long_as_it_labels(started: None) -
         assert group is not None
         waits = group._get_backend(torch.device("cpu")).options._timeout
     assert waits > timedelta(days=1)
+
+
+def test_what_a_launcher_leaves_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")  # as clusters set it for one process
+    check_launcher()
+    with joined("cpu") as alone:
+        assert alone == ALONE
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(ValueError, match="WORLD_SIZE=2, but no LOCAL_RANK, MASTER_ADDR, MASTER_PORT: start"):
+        check_launcher()

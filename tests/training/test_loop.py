@@ -27,7 +27,14 @@ from openmidas.training.data import Source, draw_batch
 from openmidas.training.distributed import ALONE
 from openmidas.training.loop import Running, losses_of, plan_of, predictions_of, train
 from openmidas.training.losses import anchor, ranking
-from openmidas.training.optimising import averaged_model, backward, optimiser, rate_factor, update
+from openmidas.training.optimising import (
+    averaged_model,
+    backward,
+    keep_frozen,
+    optimiser,
+    rate_factor,
+    update,
+)
 from openmidas.training.recipes import Mixing, Recipe
 from openmidas.training.sampling import Drawn
 
@@ -259,6 +266,7 @@ def test_rate_rises_then_falls_to_its_last_share() -> None:
 def test_encoder_and_decoder_have_rates_of_their_own_and_frozen_parameters_none() -> None:
     network = SmallNetwork()
     phase = replace(PHASE, encoder_rate=1e-5, decoder_rate=1e-4, frozen=("norm.",))
+    keep_frozen(network, phase.frozen)
     groups = optimiser(network, phase).param_groups
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     assert rates[id(network.encoder.weight)] == 1e-5
@@ -291,8 +299,18 @@ def test_weights_and_statistics_of_norms_are_averaged() -> None:
     averaged = averaged_model(network, 0.75)
     nn.init.constant_(network.decoder.bias, 1.0)
     averaged.update_parameters(network)  # the first is taken as it is
+    averaged.n_averaged.fill_(100)  # far from the start
     nn.init.constant_(network.decoder.bias, 5.0)
     nn.init.constant_(network.norm.running_mean, 4.0)
     averaged.update_parameters(network)
     assert averaged.module.decoder.bias.item() == pytest.approx(2.0)
     assert averaged.module.norm.running_mean[0].item() == pytest.approx(1.0)
+
+
+def test_the_average_of_a_short_run_is_not_of_its_first_weights() -> None:
+    network = SmallNetwork()
+    averaged = averaged_model(network, 0.998)
+    for step in range(100):
+        nn.init.constant_(network.decoder.bias, step)
+        averaged.update_parameters(network)
+    assert 80 < averaged.module.decoder.bias.item() < 99

@@ -24,7 +24,7 @@ from openmidas.training.synthetic.worlds import world_sample
 
 def test_worlds_need_no_folder_and_come_with_the_truth_of_their_kind() -> None:
     part = Part("far", "worlds-ordinal", 2, "ranking")
-    source = open_source(part, {}, PHASE)
+    source = open_source(part, {}, PHASE, 0)
     sample = source.read(Drawn("far", 0, 0))
     assert folder_names(part) == ()
     assert isinstance(sample.pairs, OrdinalPairs)
@@ -32,7 +32,7 @@ def test_worlds_need_no_folder_and_come_with_the_truth_of_their_kind() -> None:
 
 
 def test_a_set_of_worlds_has_those_of_its_name_each_as_the_generator_degrades_it() -> None:
-    sample = open_source(Part("far", "worlds-rgbd", 2), {}, PHASE).read(Drawn("far", 0, 0))
+    sample = open_source(Part("far", "worlds-rgbd", 2), {}, PHASE, 0).read(Drawn("far", 0, 0))
     seed = crc32(b"far")
     first = (world_sample("rgbd", seed, number, (80, 80)) for number in range(POOL))
     same = next(each for each in first if (each.image == sample.image).all())
@@ -40,8 +40,19 @@ def test_a_set_of_worlds_has_those_of_its_name_each_as_the_generator_degrades_it
     np.testing.assert_array_equal(sample.valid, same.valid)
 
 
+def test_another_seed_has_other_worlds_of_the_same_set() -> None:
+    def first(seed: int) -> bytes:
+        return (
+            open_source(Part("far", "worlds-rgbd", 2), {}, PHASE, seed)
+            .read(Drawn("far", 0, 0))
+            .image.tobytes()
+        )
+
+    assert first(0) == first(0) != first(1)
+
+
 def test_a_world_is_seen_several_times_and_then_never_again() -> None:
-    source = open_source(Part("far", "worlds-sfm", 2), {}, PHASE)
+    source = open_source(Part("far", "worlds-sfm", 2), {}, PHASE, 0)
     early = {source.read(Drawn("far", 0, n)).image.tobytes() for n in range(USES)}
     assert 2 < len(early) < USES
     late = {source.read(Drawn("far", 0, POOL * USES + n)).image.tobytes() for n in range(2)}
@@ -49,7 +60,7 @@ def test_a_world_is_seen_several_times_and_then_never_again() -> None:
 
 
 def test_two_threads_that_want_the_same_world_get_one() -> None:
-    source = open_source(Part("near", "worlds-sfm", 2), {}, PHASE)
+    source = open_source(Part("near", "worlds-sfm", 2), {}, PHASE, 0)
     together = Barrier(2)
 
     def read(_: int) -> Sample:
@@ -89,7 +100,7 @@ def test_kinect_pictures_that_are_held_out_are_not_trained_on(tmp_path: Path) ->
         cv2.imwrite(str(tmp_path / f"{number}_depth.webp"), ramp, [cv2.IMWRITE_WEBP_QUALITY, 101])
     part = Part("kinect", "kinect", 1, held_out=((5, 10),))
     assert [held_out(part, number) for number in (4, 5, 9, 10)] == [False, True, True, False]
-    source = open_source(part, {"kinect": tmp_path}, PHASE)
+    source = open_source(part, {"kinect": tmp_path}, PHASE, 0)
     assert source.count == 1
     sample = source.read(Drawn("kinect", 0, 0))
     assert sample.ambiguity == "metric"
@@ -99,6 +110,6 @@ def test_kinect_pictures_that_are_held_out_are_not_trained_on(tmp_path: Path) ->
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="holds no picture of the layout kinect"):
-        open_source(Part("kinect", "kinect", 1), {"kinect": tmp_path}, PHASE)
+        open_source(Part("kinect", "kinect", 1), {"kinect": tmp_path}, PHASE, 0)
     with pytest.raises(FileError, match="nowhere"):
-        open_source(Part("kinect", "kinect", 1), {"kinect": tmp_path / "nowhere"}, PHASE)
+        open_source(Part("kinect", "kinect", 1), {"kinect": tmp_path / "nowhere"}, PHASE, 0)

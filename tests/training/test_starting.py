@@ -13,6 +13,7 @@ from openmidas.models.presets import EMBEDDED
 from openmidas.networks import PUBLISHED
 from openmidas.networks.normalisation import NormalisedConv
 from openmidas.training.checkpoints import write_network
+from openmidas.training.recipes import RECIPES
 from openmidas.training.starting import check_start, earlier_network, first_network, trained_network
 
 NAME = "midas_v21_small_256"
@@ -79,12 +80,22 @@ def test_timms_encoder_serves_by_its_own_names(tmp_path: Path) -> None:
         first_network(NAME, None, tmp_path / "lite3.pth", PICTURES)
 
 
-def test_frozen_layers_need_weights_from_somewhere() -> None:
-    with pytest.raises(ValueError, match=r"they would be random: give --encoder, .* or --start"):
-        check_start(("encoder.stem",), None, None)
-    check_start((), None, None)
-    check_start(("encoder.stem",), Path("tiny.onnx"), None)
-    check_start(("encoder.stem",), None, Path("mobilenet.npz"))
+@pytest.mark.parametrize("recipe", ["tiny", "midas-2020", "dpt-2021"])
+def test_recipes_for_an_encoder_that_has_learnt_do_not_train_a_random_one(recipe: str) -> None:
+    phase = RECIPES[recipe].phases[0]
+    with pytest.raises(ValueError, match=r"would be random: give --encoder, .* or --start"):
+        check_start(phase, None, None)
+    check_start(phase, Path("tiny.onnx"), None)
+    check_start(phase, None, Path("mobilenet.npz"))
+    check_start(RECIPES["smoke"].phases[0], None, None)  # at nearly the decoder's rate it learns from nothing
+
+
+@pytest.mark.parametrize("seed", [3, 5])  # of which the last ReLU would cut off all but 2 % of the pixels
+def test_random_networks_begin_above_zero_where_every_pixel_can_learn(seed: int) -> None:
+    torch.manual_seed(seed)
+    network = first_network(NAME, None, None, PICTURES).train()
+    with torch.no_grad():
+        assert (network(PICTURES) > 0).float().mean() > 0.99
 
 
 def test_a_trained_network_is_read_from_runs_and_published_files_alike(trained: Path, tmp_path: Path) -> None:

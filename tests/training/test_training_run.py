@@ -159,3 +159,16 @@ def test_a_start_notes_the_commit_of_the_package_s_own_source(
     line = json.loads((tmp_path / "starts.jsonl").read_text())
     assert line["git"]["commit"] == git("rev-parse", "HEAD")
     assert line["package_git"] == source_state(Path(openmidas.__file__).parent)
+
+
+def test_too_little_memory_is_one_line_that_names_the_remedy(
+    data: Mapping[str, Path], tmp_path: Path
+) -> None:
+    def say(done: int, numbers: Mapping[str, float]) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    with pytest.raises(
+        FileError, match=r"run: the memory of the GPU is too small for it: take fewer"
+    ) as caught:
+        train_recipe(RECIPE, tmp_path / "run", Wanted(data), Telling(say=say))
+    assert "\n" not in str(caught.value)

@@ -68,10 +68,11 @@ def train(
     Examples:
       openmidas train smoke -o run
       openmidas train tiny --data photos=holiday,labels=labels --encoder mobilenet.pth
-      openmidas train midas-2020 --data redweb=ReDWeb_V1,wsvd=WSVD --device cuda
-      openmidas train mine.json --data hypersim=HYPERSIM,diw=DIW,kitti=KITTI
-      torchrun --no-python --nproc-per-node 8 \\
-        openmidas train midas-2020 --data redweb=ReDWeb_V1,wsvd=WSVD --device cuda
+      openmidas train midas-2020 --data redweb=ReDWeb_V1,wsvd=WSVD \\
+        --encoder resnext101.pth --device cuda
+      openmidas train mine.json --data diw=DIW,kitti=KITTI --encoder lite3.pth
+      torchrun --no-python --nproc-per-node 8 openmidas train midas-2020 \\
+        --data redweb=ReDWeb_V1,wsvd=WSVD --encoder resnext101.pth --device cuda
     """
     with one_line_errors():
         from openmidas.cli.train import train_aloud

@@ -52,7 +52,12 @@ def adapted(recipe: Recipe, wanted: Wanted) -> Recipe:
     lengths = [phase.steps for phase in kept]
     phases = tuple(
         replace(
-            phase, steps=steps, sizes=_sizes(recipe, phase, network), mixing=wanted.mixing or phase.mixing
+            phase,
+            steps=steps,
+            warm_up_steps=min(phase.warm_up_steps, phase.warm_up_steps * steps // phase.steps),
+            sizes=_sizes(recipe, phase, network),
+            mixing=wanted.mixing or phase.mixing,
+            frozen=phase.frozen if network.name == recipe.network else (),
         )
         for phase, steps in zip(kept, shared_out(wanted.steps or sum(lengths), lengths), strict=True)
     )

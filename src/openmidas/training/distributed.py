@@ -22,16 +22,31 @@ class Processes:
 
 
 ALONE = Processes(0, 1)
+_TOLD = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 _BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 # All others wait for the first one while it labels every photograph or measures, longer than PyTorch's 10 (NCCL) or 30
 # (gloo) minutes. It need not be short: where one process dies torchrun ends the others.
 LONGEST_WAIT = timedelta(days=2)
 
 
+def check_launcher() -> None:
+    """ValueError where several processes were started, and not told of each other as torchrun tells them."""
+    several = os.environ.get("WORLD_SIZE", "1")
+    if several != "1" and (missing := _untold()):
+        raise ValueError(
+            f"the environment has WORLD_SIZE={several}, but no {', '.join(missing)}: "
+            "start it with torchrun, or unset WORLD_SIZE"
+        )
+
+
+def _untold() -> list[str]:
+    return [name for name in ("WORLD_SIZE", *_TOLD) if name not in os.environ]
+
+
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[Processes]:
     """Within the block this process works with the others that torchrun started; without torchrun it is alone."""
-    if "WORLD_SIZE" not in os.environ:
+    if _untold():
         yield ALONE
         return
     if device == "cuda":

@@ -32,7 +32,15 @@ from openmidas.training.data import Batch, Plan, Source, batches, draw_batch
 from openmidas.training.distributed import ALONE, Processes, average
 from openmidas.training.losses import LOSSES, Pairs, anchor, ranking, trimmed_loss, unit_range
 from openmidas.training.monitor import opened_log, prediction_grid
-from openmidas.training.optimising import averaged_model, backward, optimiser, rate_factor, set_rates, update
+from openmidas.training.optimising import (
+    averaged_model,
+    backward,
+    keep_frozen,
+    optimiser,
+    rate_factor,
+    set_rates,
+    update,
+)
 from openmidas.training.recipes import Part, Phase, Recipe
 from openmidas.training.sampling import Stage
 
@@ -70,6 +78,7 @@ def train(
     begin = recipe.first_step(phase)
     end = begin + phase.steps
     network.to(running.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    keep_frozen(network, phase.frozen)
     averaged = averaged_model(network, phase.average_decay)
     adam = optimiser(network, phase)
     scaler = torch.amp.GradScaler(running.device, enabled=running.precision == "float16")

@@ -16,10 +16,28 @@ from openmidas.training.recipes import Phase
 
 REFERENCE_SIZE = 0.05  # root mean square of a weight tensor whose rate is the recipe's own
 SIZE_RANGE = (0.5, 10.0)
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def check_frozen(network: nn.Module, frozen: tuple[str, ...]) -> None:
+    """ValueError for a name to be frozen with which none of the network's parameters begins."""
+    names = [name for name, _ in network.named_parameters()]
+    for start in frozen:
+        if not any(name.startswith(start) for name in names):
+            raise ValueError(f"frozen: no parameter's name starts with {start!r}; the first is {names[0]}")
+
+
+def keep_frozen(network: nn.Module, frozen: tuple[str, ...]) -> None:
+    """Take parameters whose name starts so from training, and the norms among them from gathering statistics."""
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(frozen))
+    for name, module in network.named_modules():
+        if f"{name}.".startswith(frozen):
+            module.eval()
 
 
 def optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
-    """AdamW with the phase's rates, and without the parameters that it freezes; biases and norms do not decay.
+    """AdamW with the phase's rates for all parameters that are not frozen; biases and norms do not decay.
 
     Folded batch norms leave weights of very different size (depthwise kernels are large); Adam's step does not
     follow it, so the rate does where the phase says so. Each parameter is then a group: groups of equal rates would be
@@ -27,7 +45,6 @@ def optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     """
     groups: dict[object, dict[str, Any]] = {}
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(not name.startswith(phase.frozen))
         if not parameter.requires_grad:
             continue
         base = phase.encoder_rate if name.startswith("encoder.") else phase.decoder_rate
@@ -62,9 +79,16 @@ def set_rates(adam: torch.optim.Optimizer, factor: float) -> None:
 
 
 def averaged_model(network: nn.Module, decay: float) -> AveragedModel:
-    """The exponentially weighted mean of the weights and of the norms' statistics; of decay 0 the last ones."""
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    return averaged.eval()
+    """The exponentially weighted mean of the weights and of the norms' statistics; of decay 0 the last ones.
+
+    It looks back over a ninth of the steps at most, lest a short run's mean be of its first weights.
+    """
+
+    def follow(average: _Tensors, current: _Tensors, count: Tensor | int) -> None:
+        steps = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(average, current, count)
+
+    return AveragedModel(network, multi_avg_fn=follow, use_buffers=True).eval()
 
 
 def backward(

@@ -11,6 +11,7 @@ import cv2
 import torch
 from torch import nn
 
+from openmidas.files.errors import file_error
 from openmidas.models.presets import described, preset_named
 from openmidas.networks.export import export_onnx
 from openmidas.networks.normalisation import fold_norms
@@ -18,14 +19,15 @@ from openmidas.training.adapting import Wanted, WantedError, adapted, check_shar
 from openmidas.training.bar import Bar, no_bar
 from openmidas.training.checkpoints import LAST, read_network, read_progress, write_network
 from openmidas.training.data import Source, draw_batch
-from openmidas.training.distributed import Processes, joined, wait_for_all
+from openmidas.training.distributed import Processes, check_launcher, joined, wait_for_all
 from openmidas.training.labelling import label_photos
 from openmidas.training.loop import Running, plan_of, train
 from openmidas.training.memory import keep_freed_memory
+from openmidas.training.optimising import check_frozen
 from openmidas.training.recipes import Part, Phase, Recipe
 from openmidas.training.run_folder import check_run, check_sets, note_start, open_run, write_sets
 from openmidas.training.sources import folder_names, is_made, open_source
-from openmidas.training.starting import check_start, first_network
+from openmidas.training.starting import check_start, first_network, new_network
 
 _CHECKED_SHAPES = ((256, 320), (256, 256), (192, 352), (320, 64))  # of the embedded network
 
@@ -62,6 +64,7 @@ def train_recipe(recipe: Recipe, folder: Path, wanted: Wanted, telling: Telling 
     missing = left_out(recipe, wanted)
     recipe = adapted(recipe, wanted)
     check_trainable(recipe, wanted.device)
+    _check(check_launcher)
     cv2.setNumThreads(1)  # every thread has pictures of its own
     if wanted.device == "cpu":
         keep_freed_memory()
@@ -70,7 +73,11 @@ def train_recipe(recipe: Recipe, folder: Path, wanted: Wanted, telling: Telling 
         telling = telling if processes.number == 0 else _SILENCE
         if missing:
             telling.left_out(missing)
-        return _train(recipe, folder, wanted, processes, telling)
+        try:
+            return _train(recipe, folder, wanted, processes, telling)
+        except torch.OutOfMemoryError as error:
+            remedy = "take fewer pictures a step (--batch), or less precision (--precision bfloat16)"
+            raise file_error(folder, f"the memory of the GPU is too small for it: {remedy}") from error
 
 
 def _train(
@@ -81,10 +88,14 @@ def _train(
     done = read_progress(folder).steps
     phases = [phase for phase in recipe.phases if recipe.first_step(phase) + phase.steps > done]
     phases = phases or [recipe.phases[-1]]
-    sets = _opened(phases, wanted.data)
+    if not done:
+        _check(check_start, phases[0], wanted.start, wanted.encoder)
+    sets = _opened(phases, wanted.data, recipe.seed)
     if done:
         check_sets(folder, _counts(sets))
     network = _network_so_far(recipe, folder) if done else _first_network(recipe, phases[0], sets, wanted)
+    for phase in phases:
+        _check(check_frozen, network, phase.frozen)
     evaluate = telling.evaluation(recipe)
     if processes.number == 0:
         open_run(folder, recipe)
@@ -100,7 +111,15 @@ def _train(
     return _write_result(network, recipe.network, folder) if processes.number == 0 else None
 
 
-def _opened(phases: Sequence[Phase], folders: Mapping[str, Path]) -> dict[str, dict[str, Source]]:
+def _check(check: Callable[..., None], *arguments: object) -> None:
+    """The ValueError of a check as a WantedError."""
+    try:
+        check(*arguments)
+    except ValueError as error:
+        raise WantedError(str(error)) from error
+
+
+def _opened(phases: Sequence[Phase], folders: Mapping[str, Path], seed: int) -> dict[str, dict[str, Source]]:
     """The sets of every phase, by its name and theirs; a set that is in several is opened once."""
     found: dict[tuple[object, ...], Source] = {}
     sets: dict[str, dict[str, Source]] = {}
@@ -109,7 +128,7 @@ def _opened(phases: Sequence[Phase], folders: Mapping[str, Path]) -> dict[str, d
         for part in phase.parts:
             key = part.name, part.layout, part.held_out, phase.sizes if is_made(part) else ()
             if key not in found:
-                found[key] = open_source(part, folders, phase)
+                found[key] = open_source(part, folders, phase, seed)
             sets[phase.name][part.name] = replace(found[key], part=part)
     return sets
 
@@ -123,10 +142,6 @@ def _counts(sets: Sets) -> dict[str, dict[str, int]]:
 
 
 def _first_network(recipe: Recipe, phase: Phase, sets: Sets, wanted: Wanted) -> nn.Module:
-    try:
-        check_start(phase.frozen, wanted.start, wanted.encoder)
-    except ValueError as error:
-        raise WantedError(str(error)) from error
     torch.manual_seed(recipe.seed)
     pictures = draw_batch(sets[phase.name], plan_of(recipe, phase), recipe.first_step(phase)).image
     return first_network(recipe.network, wanted.start, wanted.encoder, pictures)
@@ -134,7 +149,7 @@ def _first_network(recipe: Recipe, phase: Phase, sets: Sets, wanted: Wanted) -> 
 
 def _network_so_far(recipe: Recipe, folder: Path) -> nn.Module:
     """The averaged network of the last checkpoint: what the run began with is no longer needed."""
-    network = first_network(recipe.network, None, None, torch.empty(0, 3, 32, 32))
+    network = new_network(recipe.network)
     read_network(folder / LAST, network)
     return network
 
@@ -153,7 +168,7 @@ def _anew(part: Part, phase: Phase, wanted: Wanted, running: Running, bar: Bar) 
     if running.processes.number == 0:
         label_photos(photos, anew, [labels, running.folder / LAST], bar)
     wait_for_all()
-    return open_source(part, dict(zip(folder_names(part), (photos, anew), strict=True)), phase)
+    return open_source(part, dict(zip(folder_names(part), (photos, anew), strict=True)), phase, 0)
 
 
 def _as_text(wanted: Wanted) -> dict[str, object]:

@@ -42,14 +42,14 @@ def folder_names(part: Part) -> tuple[str, ...]:
     return () if is_made(part) else part.folders or (part.name,)
 
 
-def open_source(part: Part, folders: Mapping[str, Path], phase: Phase) -> Source:
-    """The set; raises FileError, also where there is no picture.
+def open_source(part: Part, folders: Mapping[str, Path], phase: Phase, seed: int) -> Source:
+    """The set; raises FileError, also where there is no picture. seed: of worlds, which are others for another one.
 
     Small sets are read at once, others as they are drawn; of these, the first that fit into the set's share of
     KEPT_BYTES are kept.
     """
     if is_made(part):
-        return _worlds(part, _world_size(phase))
+        return _worlds(part, _world_size(phase), seed)
     places = [folders[name] for name in folder_names(part)]
     if part.layout in HELD:
         source = source_of(part, HELD[part.layout](part, *places))
@@ -93,11 +93,11 @@ def held_out_worlds(phase: Phase, count: int) -> Iterator[World]:
     return (world(HELD_OUT_SEED, index, _world_size(phase)) for index in range(count))
 
 
-def _worlds(part: Part, size: tuple[int, int]) -> Source:
+def _worlds(part: Part, size: tuple[int, int], run_seed: int) -> Source:
     """A set without an end. A pool of worlds moves on by one every `USES` pictures."""
     from openmidas.training.synthetic.worlds import world_sample  # compiles its renderer
 
-    seed = crc32(part.name.encode())
+    seed = crc32(part.name.encode(), run_seed)
     degradation = part.layout.removeprefix(WORLDS)
 
     @lru_cache(2 * POOL)

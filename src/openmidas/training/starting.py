@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 
+import torch
 from google.protobuf.message import DecodeError
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,8 +23,17 @@ from openmidas.networks.published import PUBLISHED
 from openmidas.networks.stored import read_stored
 from openmidas.networks.tiny import TinyNetwork, insert_tiny_norms
 from openmidas.training.checkpoints import AVERAGE, read_network
+from openmidas.training.recipes import Phase
 
 _ENCODER = "encoder."
+_LAST_LAYER = "head.conv3"
+_LIFTED_BY = 8  # pictures, of all sets
+_LIFT = 4  # standard deviations of the first answers, which become their mean
+
+
+def new_network(name: str) -> nn.Module:
+    """The network of that name with random weights; the embedded one with the norms that it is trained with."""
+    return PUBLISHED[name].build() if name != "tiny" else _new_tiny()
 
 
 def first_network(
@@ -38,15 +50,23 @@ def first_network(
     network = _published(name, start) if start else PUBLISHED[name].build()
     if encoder:
         _load_encoder(name, network.encoder, encoder)
+    if not start:
+        _lift(network, pictures)
     return network
 
 
-def check_start(frozen: Sequence[str], start: Path | None, encoder: Path | None) -> None:
-    """ValueError where parameters would stay as they are, those whose name starts so, and nothing has taught them."""
-    if frozen and start is None and encoder is None:
+def check_start(phase: Phase, start: Path | None, encoder: Path | None) -> None:
+    """ValueError where the phase counts on an encoder that has learnt, and nothing has taught it."""
+    if start is not None or encoder is not None:
+        return
+    needed = "give --encoder, weights of an encoder, or --start, a trained network"
+    if phase.frozen:
         raise ValueError(
-            "this recipe leaves the encoder's first layers as they are, and they would be random: "
-            "give --encoder, weights of an encoder, or --start, a trained network"
+            f"this recipe leaves the encoder's first layers as they are, and they would be random: {needed}"
+        )
+    if phase.encoder_rate < phase.decoder_rate / 2:
+        raise ValueError(
+            f"this recipe's rate for the encoder is for one that has learnt, and it would be random: {needed}"
         )
 
 
@@ -72,6 +92,18 @@ def load_mobilenet(network: TinyNetwork, path: Path) -> None:
     except Exception as error:  # other files make NumPy and zipfile raise anything
         remedy = "it must be torchvision's, or an NPZ with P.weight and P.bias of every convolution P"
         raise file_error(path, f"holds no weights of MobileNetV2: {remedy}") from error
+
+
+@torch.no_grad()
+def _lift(network: DepthNetwork, pictures: Float[Tensor, "b 3 h w"]) -> None:
+    """Raise the last bias until random weights answer above 0: what the last ReLU cuts off learns nothing."""
+    answers: list[Tensor] = []
+    tried = deepcopy(network).train()  # norms keep what they see
+    tried.get_submodule(_LAST_LAYER).register_forward_hook(
+        lambda layer, given, answer: answers.append(answer)
+    )
+    tried(pictures[:: math.ceil(len(pictures) / _LIFTED_BY)])
+    network.get_parameter(f"{_LAST_LAYER}.bias").add_(_LIFT * answers[0].std() - answers[0].mean())
 
 
 def _published(name: str, path: Path) -> DepthNetwork:
@@ -108,9 +140,14 @@ def _tiny(start: Path | None, encoder: Path | None, pictures: Float[Tensor, "b 3
     return network
 
 
-def _normalised(checkpoint: Path) -> TinyNetwork:
+def _new_tiny() -> TinyNetwork:
     network = TinyNetwork()
     insert_tiny_norms(network)
+    return network
+
+
+def _normalised(checkpoint: Path) -> TinyNetwork:
+    network = _new_tiny()
     read_network(checkpoint, network)
     return network
 
