@@ -19,12 +19,13 @@ from miniatures import (
     write_picture,
 )
 
-from openmidas.depth_map import Ambiguity
+from openmidas.depth_map import Ambiguity, DepthMap
 from openmidas.files import FileError
-from openmidas.training.annotations import ANNOTATIONS
-from openmidas.training.datasets.entry import Entry, OrdinalPairs
+from openmidas.training.annotations import ANNOTATIONS, annotated
+from openmidas.training.datasets.entry import Entry, OrdinalPairs, Target
 from openmidas.training.datasets.layouts import LAYOUTS
 from openmidas.training.datasets.paired_sets import ORDINAL_PAIRS, planar_depth
+from openmidas.training.losses import to_pairs
 
 each = pytest.mark.parametrize("miniature", MINIATURES, ids=lambda miniature: miniature.layout)
 
@@ -158,24 +159,56 @@ def test_the_full_release_of_diml_has_other_names_of_folders(tmp_path: Path) -> 
     assert depth_of(entry).values.tolist() == [[2]]
 
 
-def test_negative_megadepth_files_are_pairs_of_two_regions(tmp_path: Path) -> None:
-    write_picture(tmp_path / "0000/dense0/imgs/a.jpg", (2, 4))
-    write = write_hdf5("depth")
-    regions = np.array([[-1, -1, 0, 0], [-2, -2, -2, 0]], np.float32)
-    write(tmp_path / "0000/dense0/depths/a.h5", regions)  # type: ignore[arg-type]
-    (entry,) = read("megadepth", tmp_path)
-    pairs = entry.read_target()
+def megadepth_target(root: Path, stored: np.ndarray) -> Target:
+    write_picture(root / "0000/dense0/imgs/a.jpg", stored.shape)
+    write_hdf5("depth")(root / "0000/dense0/depths/a.h5", stored)  # type: ignore[arg-type]
+    (entry,) = read("megadepth", root)
+    return entry.read_target()
+
+
+def two_regions(nearer_px: int, farther_px: int) -> np.ndarray:
+    """So many pixels above 0 in the upper half, and below 0 in the lower one."""
+    regions = np.zeros((20, 10))
+    regions.flat[:nearer_px] = 1
+    regions.flat[100 : 100 + farther_px] = -1
+    return regions
+
+
+def test_negative_megadepth_files_are_pairs_of_a_nearer_point_above_0_and_a_farther_below(
+    tmp_path: Path,
+) -> None:
+    regions = two_regions(100, 100)
+    pairs = megadepth_target(tmp_path, regions)
     assert isinstance(pairs, OrdinalPairs)
-    assert (pairs.shape, len(pairs.relation), set(pairs.relation)) == ((2, 4), ORDINAL_PAIRS, {1})
-    assert set(regions[tuple(pairs.first.T)]) == {-1}
-    assert set(regions[tuple(pairs.second.T)]) == {-2}
-    assert len({tuple(point) for point in pairs.first}) == 2
-    again = entry.read_target()
+    assert (pairs.shape, len(pairs.relation), set(pairs.relation)) == ((20, 10), ORDINAL_PAIRS, {1})
+    assert set(regions[tuple(pairs.first.T)]) == {1}
+    assert set(regions[tuple(pairs.second.T)]) == {-1}
+    assert len({tuple(point) for point in pairs.first}) > 50
+    again = megadepth_target(tmp_path, regions)
     assert isinstance(again, OrdinalPairs)
     np.testing.assert_array_equal(pairs.first, again.first)
-    write(tmp_path / "0000/dense0/depths/a.h5", [[-1, 0]])
-    with pytest.raises(FileError, match=r"a\.h5: has negative numbers, but not both regions"):
-        entry.read_target()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [two_regions(99, 100), two_regions(100, 99), two_regions(0, 100), np.arange(200).reshape(20, 10) % 4],
+    ids=["small nearer", "small farther", "no nearer", "labels"],
+)
+def test_megadepth_files_that_tell_neither_depth_nor_order_have_no_pairs(
+    stored: np.ndarray, tmp_path: Path
+) -> None:
+    pairs = megadepth_target(tmp_path, stored)
+    assert isinstance(pairs, OrdinalPairs)
+    assert len(pairs.first) == len(pairs.second) == len(pairs.relation) == 0
+    sample = annotated(np.zeros((10, 5, 3), np.uint8), pairs)
+    assert sample.pairs is not None
+    assert not to_pairs([sample.pairs]).valid.any()
+
+
+def test_an_empty_megadepth_file_is_depth_known_nowhere(tmp_path: Path) -> None:
+    target = megadepth_target(tmp_path, np.zeros((2, 3)))
+    assert isinstance(target, DepthMap)
+    assert not target.valid.any()
 
 
 def test_distances_to_a_wall_become_one_depth() -> None:

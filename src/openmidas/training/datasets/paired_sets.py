@@ -11,14 +11,13 @@ from jaxtyping import Float
 from openmidas.depth_map import DepthMap
 from openmidas.encoding import encoding_named
 from openmidas.files.depths import read_depth
-from openmidas.files.errors import file_error
 from openmidas.training.datasets.entry import OrdinalPairs, Target
 from openmidas.training.datasets.hdf5 import read_array
 from openmidas.training.datasets.places import PairedSet, Places, Template
 from openmidas.training.datasets.valid_pixels import only_valid
 
 ORDINAL_PAIRS = 256
-MEGADEPTH_NEARER, MEGADEPTH_FARTHER = -1, -2
+MEGADEPTH_SMALLEST_REGION_PX = 100
 HYPERSIM_FOV_DEG = 60.0
 VKITTI_SKY_M = 655.35
 
@@ -43,10 +42,13 @@ def _hrwsi_marks(path: Path) -> tuple[Path]:
 
 
 def read_megadepth_target(path: Path) -> Target:
-    """Depth up to scale, 0 where there is none; or, in files with negative numbers, pairs of two regions' points."""
+    """Depth up to scale, 0 where there is none; or, in files with negative numbers, pairs of two regions' points.
+
+    Other files of whole numbers alone hold labels, not depth: these give no pairs.
+    """
     depth = read_array(path, "depth", (None, None))
-    if depth.min() < 0:
-        return _ordinal_pairs(path, depth)
+    if depth.min() < 0 or (depth.any() and np.array_equal(depth, np.rint(depth))):
+        return _ordinal_pairs(depth)
     return DepthMap.from_values(depth, "depth", "scale_invariant", np.isfinite(depth) & (depth > 0))
 
 
@@ -73,15 +75,17 @@ def planar_depth(distance: Float[np.ndarray, "h w"], fov_deg: float) -> Float[np
     return np.asarray(distance / np.sqrt(1 + x**2 + y[:, None] ** 2), np.float32)
 
 
-def _ordinal_pairs(path: Path, regions: np.ndarray) -> OrdinalPairs:
-    """Points of the nearer region, each with one of the farther; the same ones each time."""
-    nearer, farther = (np.argwhere(regions == mark) for mark in (MEGADEPTH_NEARER, MEGADEPTH_FARTHER))
-    if not (len(nearer) and len(farther)):
-        raise file_error(path, "has negative numbers, but not both regions (-1 and -2): leave it out")
+def _ordinal_pairs(regions: np.ndarray) -> OrdinalPairs:
+    """Points of the nearer region, > 0, each with one of the farther, < 0; the same ones each time.
+
+    None where a region is too small to be trusted. Source: load_MD_ORD in MegaDepth's training code.
+    """
+    nearer, farther = np.argwhere(regions > 0), np.argwhere(regions < 0)
+    count = ORDINAL_PAIRS if min(len(nearer), len(farther)) >= MEGADEPTH_SMALLEST_REGION_PX else 0
     rng = np.random.default_rng(0)
-    first, second = (points[rng.integers(len(points), size=ORDINAL_PAIRS)] for points in (nearer, farther))
+    first, second = (points[rng.integers(len(points), size=count)] for points in (nearer, farther))
     height, width = regions.shape
-    return OrdinalPairs(first, second, np.ones(ORDINAL_PAIRS, int), (height, width))
+    return OrdinalPairs(first, second, np.ones(count, int), (height, width))
 
 
 def _places(image: str, target: str) -> Places:
