@@ -166,6 +166,21 @@ def megadepth_target(root: Path, stored: np.ndarray) -> Target:
     return entry.read_target()
 
 
+def test_the_farthest_and_nearest_of_megadepths_depths_do_not_count(tmp_path: Path) -> None:
+    # of 0.5 to 199.5, 98 % lie up to 195.52; of the 196 that are left, 99 % from 2.45 on
+    stored = np.append(np.arange(200) + 0.5, np.zeros(10)).reshape(21, 10)
+    target = megadepth_target(tmp_path, stored)
+    assert isinstance(target, DepthMap)
+    known = target.values[target.valid]
+    assert (known.min(), known.max(), known.size) == (2.5, 195.5, 194)
+
+
+def test_of_ten_megadepth_depths_all_count(tmp_path: Path) -> None:
+    target = megadepth_target(tmp_path, np.append(np.arange(10) + 0.5, np.zeros(10)).reshape(4, 5))
+    assert isinstance(target, DepthMap)
+    assert target.valid.sum() == 10
+
+
 def two_regions(nearer_px: int, farther_px: int) -> np.ndarray:
     """So many pixels above 0 in the upper half, and below 0 in the lower one."""
     regions = np.zeros((20, 10))

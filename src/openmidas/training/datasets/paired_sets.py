@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from openmidas.depth_map import DepthMap
 from openmidas.encoding import encoding_named
@@ -44,12 +44,13 @@ def _hrwsi_marks(path: Path) -> tuple[Path]:
 def read_megadepth_target(path: Path) -> Target:
     """Depth up to scale, 0 where there is none; or, in files with negative numbers, pairs of two regions' points.
 
-    Other files of whole numbers alone hold labels, not depth: these give no pairs.
+    The farthest 2 % and the nearest 1 % of a picture's depths do not count, as in its authors' evaluation. Other
+    files of whole numbers alone hold labels, not depth: these give no pairs.
     """
     depth = read_array(path, "depth", (None, None))
     if depth.min() < 0 or (depth.any() and np.array_equal(depth, np.rint(depth))):
         return _ordinal_pairs(depth)
-    return DepthMap.from_values(depth, "depth", "scale_invariant", np.isfinite(depth) & (depth > 0))
+    return DepthMap.from_values(depth, "depth", "scale_invariant", _without_outliers(depth))
 
 
 def read_hypersim_target(path: Path) -> DepthMap:
@@ -73,6 +74,15 @@ def planar_depth(distance: Float[np.ndarray, "h w"], fov_deg: float) -> Float[np
     focal_px = width / 2 / np.tan(np.radians(fov_deg / 2))
     x, y = ((np.arange(n) + 0.5 - n / 2) / focal_px for n in (width, height))
     return np.asarray(distance / np.sqrt(1 + x**2 + y[:, None] ** 2), np.float32)
+
+
+def _without_outliers(depth: np.ndarray) -> Bool[np.ndarray, "h w"]:
+    """Which depths count. Source: load_MD in MegaDepth's data/image_folder.py, which cuts far ones first."""
+    valid = np.isfinite(depth) & (depth > 1e-8)
+    if np.count_nonzero(valid) > 10:
+        valid &= depth <= np.percentile(depth[valid], 98)
+        valid &= depth >= np.percentile(depth[valid], 1)
+    return valid
 
 
 def _ordinal_pairs(regions: np.ndarray) -> OrdinalPairs:
