@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 from miniatures import (
@@ -13,6 +14,7 @@ from miniatures import (
     Miniature,
     depth_of,
     put,
+    write_exr,
     write_gray,
     write_gray16,
     write_hdf5,
@@ -149,6 +151,33 @@ def test_hrwsi_is_disparity_where_its_masks_are_not_black(tmp_path: Path) -> Non
     write_gray(tmp_path / "HR-WSI/train/valid_masks/a.png", [[255]])
     with pytest.raises(FileError, match=r"valid_masks/a\.png: has 1×1 pixels, its target 2×3"):
         entries[0].read_target()
+
+
+@pytest.mark.parametrize(
+    ("scene", "name"),
+    [
+        ("Home/Flat", "Home/Flat/1"),
+        ("Home/Home/Flat", "Home/Flat/1"),
+        ("IRSDataset/Store/Shop", "Store/Shop/1"),
+        ("Flat", "Flat/1"),
+        ("disk/IRS/Flat", "Flat/1"),
+    ],
+)
+def test_the_scenes_of_irs_may_lie_below_their_kind_of_place_or_not(
+    scene: str, name: str, tmp_path: Path
+) -> None:
+    write_picture(tmp_path / scene / "l_1.png")
+    write_exr(tmp_path / scene / "d_1.exr", [[48.0]])
+    (entry,) = read("irs", tmp_path)
+    assert (entry.name, entry.target) == (name, tmp_path / scene / "d_1.exr")
+    assert depth_of(entry).values.tolist() == [[48]]
+
+
+def test_a_fourth_channel_in_pictures_of_irs_says_nothing(tmp_path: Path) -> None:
+    transparent = np.full((2, 3, 4), (100, 90, 80, 0), np.uint8)
+    put(tmp_path / "Home/Flat/l_1.png", cv2.imencode(".png", transparent)[1].tobytes())
+    (entry,) = read("irs", tmp_path)
+    assert np.unique(entry.read_image().reshape(-1, 3), axis=0).tolist() == [[80, 90, 100]]
 
 
 def test_the_full_release_of_diml_has_other_names_of_folders(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from openmidas.depth_map import DepthMap
 from openmidas.encoding import encoding_named
 from openmidas.files.depths import read_depth
+from openmidas.files.images import Rgb, to_rgb
+from openmidas.files.picture import open_picture
 from openmidas.training.datasets.entry import OrdinalPairs, Target
 from openmidas.training.datasets.hdf5 import read_array
 from openmidas.training.datasets.places import PairedSet, Places, Template
@@ -39,6 +41,13 @@ def read_hrwsi_target(path: Path) -> DepthMap:
 def _hrwsi_marks(path: Path) -> tuple[Path]:
     """The picture of what counts that belongs to HR-WSI's disparity in gts/NAME.png."""
     return (path.parents[1] / "valid_masks" / path.name,)
+
+
+def read_three_channels(path: Path) -> Rgb:
+    """The picture's red, green and blue as they are, whatever its fourth channel says; raises FileError."""
+    with open_picture(path) as picture:
+        picture.load()
+        return to_rgb(picture.convert("RGB") if picture.mode == "RGBA" else picture)
 
 
 def read_megadepth_target(path: Path) -> Target:
@@ -127,16 +136,19 @@ WSVD = PairedSet(
 )
 
 # Wang et al., IRS: A Large Naturalistic Indoor Robotics Stereo Dataset, ICME 2021. Disparity in pixels of a rendered
-# pair, without shift; most of the set has 0.1 m between the cameras, not all, so that it is no metre.
+# pair, without shift; most of the set has 0.1 m between the cameras, not all, so that it is no metre. Scenes lie below
+# their kind of place, or not, as somebody unpacked them.
 IRS = PairedSet(
     (
         _places(
             "{place:Home|Office|Restaurant|Store}/{scene}/l_{name:[0-9]+}.png",
             "{place:Home|Office|Restaurant|Store}/{scene}/d_{name:[0-9]+}.exr",
         ),
+        _places("{scene}/l_{name:[0-9]+}.png", "{scene}/d_{name:[0-9]+}.exr"),
     ),
     _read_scaled_disparity,
     "unpack the archives Home, Office, Restaurant and Store of IRS",
+    read_image=read_three_channels,
 )
 
 # Cho et al., DIML/CVL RGB-D Dataset: 2M RGB-D Images of Natural Indoor and Outdoor Scenes, 2021. The sample release,

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from openmidas.files.errors import system_error
+from openmidas.files.images import Rgb
 from openmidas.training.datasets.entry import Entry, Target
 from openmidas.training.datasets.folders import require
 
@@ -69,14 +70,16 @@ class Places:
 class PairedSet:
     """A set of pictures, each with a file of its target.
 
-    places: alternatives, where a set was published in several layouts. read: the target in its file.
-    missing: what to unpack where there is nothing. others: the files that a target is read from besides its own.
+    places: alternatives, where a set was published in several layouts; a folder's files are of the first that they
+    fit. read: the target in its file. missing: what to unpack where there is nothing. others: the files that a target
+    is read from besides its own. read_image: for pictures that are not read as any other.
     """
 
     places: tuple[Places, ...]
     read: Callable[[Path], Target]
     missing: str
     others: Callable[[Path], tuple[Path, ...]] = lambda target: ()
+    read_image: Callable[[Path], Rgb] | None = None
 
 
 def read_paired(paired: PairedSet, root: Path) -> list[Entry]:
@@ -89,7 +92,8 @@ def read_paired(paired: PairedSet, root: Path) -> list[Entry]:
     depth = max(_depth(places) for places in paired.places)
     for folder in _walk(root, depth) if root.is_dir() else ():
         for listing in found:
-            listing.add(folder)
+            if listing.add(folder):
+                break
     entries = {entry.name: entry for listing in reversed(found) for entry in listing.entries(paired)}
     require(root, list(entries), paired.places[0].image.example, paired.missing)
     return [entries[name] for name in sorted(entries)]
@@ -116,7 +120,9 @@ class _Found:
     images: _Paths
     targets: _Paths
 
-    def add(self, folder: _Folder) -> None:
+    def add(self, folder: _Folder) -> bool:
+        """Take those of the folder's files that fit; whether there are any."""
+        fits = False
         for template, paths in ((self.places.image, self.images), (self.places.target, self.targets)):
             above = template.folder.fullmatch(folder.absolute)
             if above is None:
@@ -124,9 +130,11 @@ class _Found:
             for file in folder.files:
                 match = template.file.fullmatch(file)
                 if match is not None:
+                    fits = True
                     fields = above.groupdict() | match.groupdict()
                     key = tuple(fields[name] for name in self.places.name_fields)
                     paths.setdefault(key, (folder.path / file, fields["above"]))
+        return fits
 
     def entries(self, paired: PairedSet) -> Iterator[Entry]:
         """A missing file is taken to lie where its partner's archive says: beside it, or where other pairs have it."""
@@ -140,7 +148,8 @@ class _Found:
                 key, self.places.target, self.images, targets_above
             )
             read, others = partial(paired.read, target[0]), paired.others(target[0])
-            yield Entry("/".join(key), image[0], read, target=target[0], others=others)
+            unpack = None if paired.read_image is None else partial(paired.read_image, image[0])
+            yield Entry("/".join(key), image[0], read, unpack, target=target[0], others=others)
 
     def _missing(
         self, key: _Key, template: Template, partners: _Paths, elsewhere: dict[str, str]
