@@ -180,12 +180,42 @@ def test_a_fourth_channel_in_pictures_of_irs_says_nothing(tmp_path: Path) -> Non
     assert np.unique(entry.read_image().reshape(-1, 3), axis=0).tolist() == [[80, 90, 100]]
 
 
-def test_the_full_release_of_diml_has_other_names_of_folders(tmp_path: Path) -> None:
-    write_picture(tmp_path / "indoor/4. Office/col/in_k_1_c.png")
-    write_gray16(tmp_path / "indoor/4. Office/up_png/in_k_1_ud.png", [[2000]])
-    (entry,) = read("diml_indoor", tmp_path)
-    assert entry.name == "4. Office/in_k_1"
-    assert depth_of(entry).values.tolist() == [[2]]
+def write_diml(scene: Path, name: str, depth_mm: int | None) -> None:
+    write_picture(scene / f"col/{name}_c.png")
+    if depth_mm is not None:
+        write_gray16(scene / f"up_png/{name}_ud.png", [[depth_mm]])
+
+
+def test_the_full_release_of_diml_goes_by_whole_paths_for_its_places_share_names(tmp_path: Path) -> None:
+    write_diml(tmp_path / "indoor/03_class_1/1/16.01.20/1", "in_k_00_160120_000001", 1000)
+    write_diml(tmp_path / "indoor/03_class_2/1/16.01.20/1", "in_k_00_160120_000001", 2000)
+    entries = read("diml_indoor", tmp_path / "indoor")
+    assert [entry.name for entry in entries] == [
+        "03_class_1/1/16.01.20/1/in_k_00_160120_000001",
+        "03_class_2/1/16.01.20/1/in_k_00_160120_000001",
+    ]
+    assert [depth_of(entry).values.tolist() for entry in entries] == [[[1]], [[2]]]
+    assert [entry.image.parents[1] for entry in entries] == [
+        tmp_path / f"indoor/03_class_{n}/1/16.01.20/1" for n in (1, 2)
+    ]
+
+
+def test_frames_without_depth_are_none_of_the_full_release_of_diml(tmp_path: Path) -> None:
+    write_diml(tmp_path / "03_class_1/1/16.01.20/1", "in_k_00_160120_000001", None)
+    write_diml(tmp_path / "03_class_1/1/16.01.20/1", "in_k_00_160120_000002", 3000)
+    write_diml(tmp_path / "03_class_2/1/16.01.20/1", "in_k_00_160120_000001", 2000)
+    assert [entry.name for entry in read("diml_indoor", tmp_path)] == [
+        "03_class_1/1/16.01.20/1/in_k_00_160120_000002",
+        "03_class_2/1/16.01.20/1/in_k_00_160120_000001",
+    ]
+
+
+def test_a_single_recording_of_diml_may_be_the_root(tmp_path: Path) -> None:
+    write_diml(tmp_path / "1", "in_k_1", 1000)
+    (entry,) = read("diml_indoor", tmp_path / "1")
+    assert (entry.name, depth_of(entry).values.tolist()) == ("in_k_1", [[1]])
+    with pytest.raises(FileError, match="is not there: unpack the indoor archives"):
+        read("diml_indoor", tmp_path / "1/col")
 
 
 def megadepth_target(root: Path, stored: np.ndarray) -> Target:

@@ -152,14 +152,14 @@ IRS = PairedSet(
 )
 
 # Cho et al., DIML/CVL RGB-D Dataset: 2M RGB-D Images of Natural Indoor and Outdoor Scenes, 2021. The sample release,
-# then the full one.
+# then the full one, which has several folders of one name and frames without depth.
 DIML_INDOOR = PairedSet(
     (
         _places(
             "{split:train|test}/{size:HR|LR}/{scene}/color/{name}_c.png",
             "{split:train|test}/{size:HR|LR}/{scene}/depth_filled/{name}_depth_filled.png",
         ),
-        _places("{scene}/col/{name}_c.png", "{scene}/up_png/{name}_ud.png"),
+        Places(Template("col/{name}_c.png"), Template("up_png/{name}_ud.png"), together=True),
     ),
     _read_millimetres,
     "unpack the indoor archives of DIML/CVL RGB-D",

@@ -55,10 +55,15 @@ class Template:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a set has a picture and its target. The fields that both have are the picture's name."""
+    """Where a set has a picture and its target. The fields that both have are the picture's name.
+
+    together: both lie below one folder, whose place below the root belongs to the name, as elsewhere there are others
+    of the same fields; a file without its partner is none of the set.
+    """
 
     image: Template
     target: Template
+    together: bool = False
 
     @cached_property
     def name_fields(self) -> tuple[str, ...]:
@@ -101,11 +106,17 @@ def read_paired(paired: PairedSet, root: Path) -> list[Entry]:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder as the user named the root, its absolute path, and its files."""
+    """A folder as the user named the root, its absolute path and the root's, and its files."""
 
     path: Path
     absolute: str
+    root: str
     files: Sequence[str]
+
+    def below_root(self, above: str) -> tuple[str, ...]:
+        """The folders from the root down to that one; none where the root lies within it."""
+        path = Path(above)
+        return path.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
 
 
 _Key = tuple[str, ...]
@@ -127,22 +138,22 @@ class _Found:
             above = template.folder.fullmatch(folder.absolute)
             if above is None:
                 continue
+            place = folder.below_root(above["above"]) if self.places.together else ()
             for file in folder.files:
                 match = template.file.fullmatch(file)
                 if match is not None:
                     fits = True
                     fields = above.groupdict() | match.groupdict()
-                    key = tuple(fields[name] for name in self.places.name_fields)
+                    key = (*place, *(fields[name] for name in self.places.name_fields))
                     paths.setdefault(key, (folder.path / file, fields["above"]))
         return fits
 
     def entries(self, paired: PairedSet) -> Iterator[Entry]:
         """A missing file is taken to lie where its partner's archive says: beside it, or where other pairs have it."""
-        pairs = [
-            (self.images[key][1], self.targets[key][1]) for key in self.images.keys() & self.targets.keys()
-        ]
+        paired_keys = self.images.keys() & self.targets.keys()
+        pairs = [(self.images[key][1], self.targets[key][1]) for key in paired_keys]
         images_above, targets_above = {target: image for image, target in pairs}, dict(pairs)
-        for key in self.images.keys() | self.targets.keys():
+        for key in paired_keys if self.places.together else self.images.keys() | self.targets.keys():
             image = self.images.get(key) or self._missing(key, self.places.image, self.targets, images_above)
             target = self.targets.get(key) or self._missing(
                 key, self.places.target, self.images, targets_above
@@ -166,11 +177,12 @@ def _walk(root: Path, depth: int) -> Iterator[_Folder]:
     def refuse(error: OSError) -> None:
         raise system_error(error.filename, error) from error
 
+    absolute_root = Path(os.path.abspath(root)).as_posix()
     for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         folder = Path(path)
         deepest = len(folder.parts) - len(root.parts) >= depth + _MOST_ABOVE
         folders[:] = [] if deepest else sorted(folders)
-        yield _Folder(folder, Path(os.path.abspath(path)).as_posix(), files)
+        yield _Folder(folder, Path(os.path.abspath(path)).as_posix(), absolute_root, files)
 
 
 def _depth(places: Places) -> int:
