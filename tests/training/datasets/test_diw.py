@@ -88,3 +88,26 @@ def test_the_training_part_has_a_list_and_a_folder_of_its_own(tmp_path: Path) ->
     (tmp_path / "DIW_Annotations/DIW_train_val.csv").unlink()
     with pytest.raises(FileError, match=r"DIW_train_val\.csv: is not there: unpack .* beside DIW_train_val"):
         read_diw_train(tmp_path)
+
+
+def test_the_training_part_may_come_as_two_lists(tmp_path: Path) -> None:
+    folder = "DIW_Annotations_splitted"
+    write(tmp_path, "./DIW_train_val/b.thumb", "1,1,2,2,<,9,9", place=f"{folder}/DIW_train.csv")
+    with pytest.raises(
+        FileError, match=r"splitted/DIW_val\.csv: is not there: unpack DIW_Annotations_splitted"
+    ):
+        read_diw_train(tmp_path)
+    write(tmp_path, "./DIW_train_val/a.thumb", "1,1,2,2,>,9,9", place=f"{folder}/DIW_val.csv")
+    entries = read_diw_train(tmp_path)
+    assert [entry.name for entry in entries] == ["DIW_train_val/b", "DIW_train_val/a"]
+    assert [entry.target for entry in entries] == [
+        tmp_path / folder / "DIW_train.csv",
+        tmp_path / folder / "DIW_val.csv",
+    ]
+    assert entries[1].read_target().relation.tolist() == [-1]  # type: ignore[union-attr]
+
+
+def test_of_one_list_and_two_the_one_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "./DIW_train_val/b.thumb", "1,1,2,2,<,9,9", place="DIW_train.csv")
+    write(tmp_path, "./DIW_train_val/a.thumb", "1,1,2,2,<,9,9", place="DIW_Annotations/DIW_train_val.csv")
+    assert [entry.name for entry in read_diw_train(tmp_path)] == ["DIW_train_val/a"]

@@ -6,6 +6,7 @@ Source: Chen et al., Single-Image Depth Perception in the Wild, NIPS 2016.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -25,26 +26,38 @@ def read_diw(root: Path) -> list[Entry]:
 
     root holds `DIW_test` with the pictures, and the list itself or in `DIW_Annotations`. Raises FileError.
     """
-    return _read(root, "DIW_test")
+    return _read(root, [_listing(root, "DIW_test", "DIW_test")])
 
 
 def read_diw_train(root: Path) -> list[Entry]:
-    """The training set, in the order of DIW_train_val.csv, with its pictures in `DIW_train_val`; as `read_diw`."""
-    return _read(root, "DIW_train_val")
+    """The training set, in the order of DIW_train_val.csv, or of DIW_train.csv and then DIW_val.csv beside it.
+
+    root holds `DIW_train_val` with the pictures; as `read_diw`.
+    """
+    listing = _listing(root, "DIW_train_val", "DIW_train_val", "DIW_train")
+    if listing.stem == "DIW_train_val":
+        return _read(root, [listing])
+    remedy = "unpack DIW_Annotations_splitted.tar.gz again"
+    return _read(root, [listing, first_existing(listing.parent, ["DIW_val.csv"], remedy)])
 
 
-def _read(root: Path, part: str) -> list[Entry]:
-    places = [f"{folder}/{part}.csv" for folder in _FOLDERS]
-    listing = first_existing(root, places, f"unpack DIW_Annotations.tar.gz beside {part}")
-    lines = read_lines(listing)
-    if len(lines) % 2:
-        raise file_error(listing, "has an odd number of lines, not two a picture: download it again")
-    pairs: dict[str, list[str]] = {}
-    for image, pair in zip(lines[::2], lines[1::2], strict=True):
-        pairs.setdefault(image, []).append(pair)
+def _listing(root: Path, pictures: str, *names: str) -> Path:
+    """The first of these lists that there is, in any folder that it may lie in."""
+    places = [f"{folder}/{name}.csv" for name in names for folder in _FOLDERS]
+    return first_existing(root, places, f"unpack DIW_Annotations.tar.gz beside {pictures}")
+
+
+def _read(root: Path, listings: Sequence[Path]) -> list[Entry]:
+    pairs: dict[str, tuple[Path, list[str]]] = {}
+    for listing in listings:
+        lines = read_lines(listing)
+        if len(lines) % 2:
+            raise file_error(listing, "has an odd number of lines, not two a picture: download it again")
+        for image, pair in zip(lines[::2], lines[1::2], strict=True):
+            pairs.setdefault(image, (listing, []))[1].append(pair)
     return [
         Entry(_name(image), root / image, partial(_read_pairs, listing, image, found), target=listing)
-        for image, found in pairs.items()
+        for image, (listing, found) in pairs.items()
     ]
 
 
