@@ -57,10 +57,14 @@ def test_a_wall_is_a_wall_in_the_pictures_camera_too(tmp_path: Path) -> None:
     assert not target.valid[:, 0].any()
 
 
-def test_numbers_become_metres_and_what_is_too_far_or_nothing_none() -> None:
+def test_numbers_become_metres_and_what_is_too_near_or_far_or_nothing_none() -> None:
     # 1092.5 is infinitely far, what is above it nothing; 351.3 / (1092.5 - 1058) is more than 10 m
-    metres = kinect_metres(np.array([[917, 1057, 1058], [1093, 2047, 0]]))
-    expected = [[WALL_M, 351.3 / 35.5, np.nan], [np.nan, np.nan, 351.3 / 1092.5]]
+    metres = kinect_metres(np.array([[917, 1057, 1058], [1093, 2047, 0], [600, 599, 1092]]))
+    expected = [
+        [WALL_M, 351.3 / 35.5, np.nan],
+        [np.nan, np.nan, np.nan],
+        [351.3 / 492.5, np.nan, np.nan],
+    ]
     np.testing.assert_allclose(metres, expected, rtol=1e-6)
 
 

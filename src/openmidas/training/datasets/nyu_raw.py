@@ -26,6 +26,7 @@ from openmidas.training.datasets.timestamps import associated
 
 LARGEST_DIFFERENCE_S = 0.05  # both cameras ran at 20 to 30 pictures a second, each for itself
 FARTHEST_M = 10.0
+LEAST_CODE = 600  # 0.71 m: nothing nearer counts in the toolbox, to be rid of what undistorting mixes
 SHAPE = (480, 640)
 
 # Pixels count from their centres: at 1 in the toolbox, at 0 here, as OpenCV wants it.
@@ -99,10 +100,11 @@ def _read_depth(path: Path) -> DepthMap:
 
 
 def kinect_metres(codes: Int[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """Metres of a Kinect's own numbers, NaN where it saw nothing or nothing nearer than 10 m."""
+    """Metres of a Kinect's own numbers, NaN where it saw nothing, or nothing from 0.71 to 10 m away."""
     with np.errstate(divide="ignore"):
         metres = np.float32(351.3) / (np.float32(1092.5) - codes.astype(np.float32))
-    return np.where((metres > 0) & (metres <= FARTHEST_M), metres, np.float32(np.nan))
+    seen = (codes >= LEAST_CODE) & (metres > 0) & (metres <= FARTHEST_M)
+    return np.where(seen, metres, np.float32(np.nan))
 
 
 def seen_by_picture(depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
