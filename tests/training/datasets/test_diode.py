@@ -24,7 +24,7 @@ def write(val: Path, name: str) -> None:
 @pytest.mark.parametrize("above", ["val", "."])
 def test_indoor_pictures_come_by_place_and_are_valid_where_the_mask_says(tmp_path: Path, above: str) -> None:
     places = [f"indoors/scene_{s}/scan_1/0_{n}" for s in (20, 19) for n in ("b", "a")]
-    for place in (*places, "outdoors/scene_22/scan_1/0_c"):
+    for place in (*places, "outdoor/scene_22/scan_1/0_c"):
         write(tmp_path / above, place)
     entries = read_diode_indoor(tmp_path)
     assert [entry.name for entry in entries] == sorted(places)
@@ -32,7 +32,7 @@ def test_indoor_pictures_come_by_place_and_are_valid_where_the_mask_says(tmp_pat
     assert isinstance(target, DepthMap)
     np.testing.assert_array_equal(target.values, np.array([[1.5, np.nan], [3.5, np.nan]], np.float32))
     assert entries[0].read_image()[0, 0].tolist() == [9, 8, 7]
-    assert [entry.name for entry in read_diode(tmp_path)][-1] == "outdoors/scene_22/scan_1/0_c"
+    assert [entry.name for entry in read_diode(tmp_path)][-1] == "outdoor/scene_22/scan_1/0_c"
 
 
 def test_a_picture_whose_partner_is_missing_is_listed_and_fails_when_read(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
 
 def test_the_training_set_is_another_folder_beside(tmp_path: Path) -> None:
     write(tmp_path / "val", "indoors/s/t/a")
-    for name in ("outdoors/s/t/c", "indoors/s/t/b"):
+    for name in ("outdoor/s/t/c", "indoors/s/t/b"):
         write(tmp_path / "train", name)
-    assert [entry.name for entry in read_diode_train(tmp_path)] == ["indoors/s/t/b", "outdoors/s/t/c"]
+    assert [entry.name for entry in read_diode_train(tmp_path)] == ["indoors/s/t/b", "outdoor/s/t/c"]
     assert [entry.name for entry in read_diode(tmp_path)] == ["indoors/s/t/a"]

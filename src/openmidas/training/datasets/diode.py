@@ -18,7 +18,7 @@ _DEPTH, _MARKS = "_depth.npy", "_depth_mask.npy"
 def read_diode(root: Path) -> list[Entry]:
     """All pictures of the validation set, by place in the archive; depth in metres where the mask says so.
 
-    root holds val/indoors/SCENE/SCAN/NAME.png, NAME_depth.npy, NAME_depth_mask.npy, and val/outdoors alike; or is
+    root holds val/indoors/SCENE/SCAN/NAME.png, NAME_depth.npy, NAME_depth_mask.npy, and val/outdoor alike; or is
     `val` itself. A picture that only has its PNG or only its depth is listed: reading what is missing raises
     FileError. FileError also where there is no picture at all.
     """
