@@ -248,3 +248,19 @@ def test_files_that_hold_no_network_are_named_in_one_line(tmp_path: Path, name: 
     assert done.returncode == 1
     assert name in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_bad_photographs_are_listed_and_the_others_labelled(openmidas: Run, folder: Path) -> None:
+    for name in ("1.png", "2.png", "4.png"):
+        write_picture(folder / "photos" / name)
+    whole = (folder / "photos/1.png").read_bytes()
+    (folder / "photos/1.png").write_bytes(whole[: len(whole) // 2])
+    write_picture(folder / "photos/3.png", (20, 40))  # too small to predict
+    result = openmidas("label", "photos", "labels")
+    assert (result.code, result.out) == (1, "labels: 2 new labels\n")
+    title, *lines = result.err.splitlines()
+    assert title == "2 failed:"
+    assert lines[0].startswith("  photos/1.png: cannot be decoded")
+    assert lines[1].startswith("  photos/3.png: is 40×20 pixels")
+    assert len(lines) == 2
+    assert names(folder / "labels") == ["2.png", "4.png"]

@@ -323,7 +323,7 @@ def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
 
     A network's answers at three sizes and both mirrorings are averaged, and depth edges moved to where the picture
     has its edges. Labels that are there already are kept; photographs of which another folder has no label are left
-    out.
+    out. One bad photograph does not stop the others.
 
     \b
     Examples:
@@ -331,9 +331,10 @@ def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
       openmidas label holiday labels --by elsewhere --by run/best.pt
     """
     with one_line_errors():
-        from openmidas.cli.train import label_photos
+        from openmidas.cli.train import label_all
 
-        click.echo(f"{labels}: {label_photos(photos, labels, by)} new labels")
+        all_done = label_all(photos, labels, by)
+    raise SystemExit(0 if all_done else FAILED)
 
 
 for command in (

@@ -1,9 +1,9 @@
-"""What the commands share: kinds of options, and errors in one line."""
+"""What the commands share: kinds of options, errors in one line, and lists of those."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,16 @@ _EXTRAS = {
     "uvicorn": "app",
     "h11": "app",
 }
+
+
+def say_what_failed(failures: Sequence[str]) -> None:
+    """A line for each picture that failed, on standard error."""
+    if len(failures) == 1:
+        click.echo(f"Error: {failures[0]}", err=True)
+    elif failures:
+        click.echo(f"{len(failures)} failed:", err=True)
+        for failure in failures:
+            click.echo(f"  {failure}", err=True)
 
 
 @contextlib.contextmanager

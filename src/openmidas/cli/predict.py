@@ -16,6 +16,7 @@ import click
 from openmidas.cli import STOPPED, leave
 from openmidas.cli.inputs import Inputs, Picture, find_pictures
 from openmidas.cli.meaning import check_name, spoken
+from openmidas.cli.options import say_what_failed
 from openmidas.cli.progress import byte_bar, progress_bar
 from openmidas.files import write_depth, write_heatmap
 from openmidas.files.errors import FileError, file_error, system_error
@@ -103,7 +104,7 @@ def predict_all(request: Request, started: float) -> bool:
         if made:
             click.echo(_summary(plan.jobs, request, made, time.perf_counter() - started))
             click.echo(f"Values are {_meaning(predictor.preset)}.")
-    _say_what_failed(failures)
+    say_what_failed(failures)
     return not failures
 
 
@@ -221,15 +222,6 @@ def _say_what_is_left_out(inputs: Inputs, plan: Plan) -> None:
         click.echo(f"{_count(plan.done, 'picture')} skipped, done before; --overwrite does them again.")
     if inputs.left_out:
         click.echo(f"{_count(len(inputs.left_out), 'file')} left out that openmidas itself has made.")
-
-
-def _say_what_failed(failures: Sequence[str]) -> None:
-    if len(failures) == 1:
-        click.echo(f"Error: {failures[0]}", err=True)
-    elif failures:
-        click.echo(f"{len(failures)} failed:", err=True)
-        for failure in failures:
-            click.echo(f"  {failure}", err=True)
 
 
 def _listed(things: Iterable[str]) -> str:

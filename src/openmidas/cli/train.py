@@ -13,16 +13,18 @@ import numpy as np
 from torch import nn
 
 from openmidas.cli.meaning import check_name
+from openmidas.cli.options import say_what_failed
 from openmidas.cli.progress import progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
+from openmidas.models.batch import one_line
 from openmidas.models.predictor import NetworkPredictor
 from openmidas.models.predictor import Running as Computing
 from openmidas.models.presets import PRESETS, preset_named
 from openmidas.networks.predictor import torch_engine
-from openmidas.training import labelling
 from openmidas.training.adapting import Wanted, WantedError
 from openmidas.training.held import read_kinect
+from openmidas.training.labelling import label_photos
 from openmidas.training.loop import Precision
 from openmidas.training.recipe_files import read_recipe
 from openmidas.training.recipes import RECIPES, Mixing, Recipe
@@ -33,9 +35,15 @@ TRAINING_DEVICES = ("cpu", "cuda")
 MEASURED_WORLDS = 8
 
 
-def label_photos(photos: Path, out: Path, by: Sequence[Path]) -> int:
-    """Label photographs, with a bar; see `training.labelling`."""
-    return labelling.label_photos(photos, out, by, progress_bar)
+def label_all(photos: Path, out: Path, by: Sequence[Path]) -> bool:
+    """Label photographs and say how many, with a bar; False when some failed. See `training.labelling`."""
+    failures: list[str] = []
+    made = label_photos(
+        photos, out, by, progress_bar, lambda photo, error: failures.append(one_line(photo, error))
+    )
+    click.echo(f"{out}: {made} new labels")
+    say_what_failed(failures)
+    return not failures
 
 
 def recipe_named(name: str) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,11 +20,20 @@ from openmidas.training.held import list_photos
 from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
 from openmidas.training.starting import earlier_network
 
+Failed = Callable[[Path, Exception], None]  # photograph, what went wrong with it
 
-def label_photos(photos: Path, out: Path, by: Sequence[Path], bar: Bar = no_bar) -> int:
+
+def _ends_all(photo: Path, error: Exception) -> None:
+    raise error
+
+
+def label_photos(
+    photos: Path, out: Path, by: Sequence[Path], bar: Bar = no_bar, failed: Failed = _ends_all
+) -> int:
     """Write the label of every photograph as `out/NAME.png`; those there already are kept. How many were written.
 
     by: folders of labels from elsewhere, checkpoints and ONNX files of runs; none means the shipped network.
+    failed: told of photographs that cannot be labelled, by name; without, the first one ends the rest.
     """
     answers = [_answer(path) for path in by or [EMBEDDED]]
     missing = [path for path in list_photos(photos) if not (out / f"{path.stem}.png").exists()]
@@ -35,8 +44,11 @@ def label_photos(photos: Path, out: Path, by: Sequence[Path], bar: Bar = no_bar)
         bar(len(missing), "Labelling") as advance,
         ThreadPoolExecutor(usable_cores()) as pool,
     ):
-        for written in pool.map(partial(_label_file, out, answers), missing):
-            made += written
+        for photo, result in zip(missing, pool.map(partial(_label_file, out, answers), missing), strict=True):
+            if isinstance(result, Exception):
+                failed(photo, result)
+            else:
+                made += result
             advance()
     return made
 
@@ -52,10 +64,14 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _label_file(out: Path, answers: Sequence[Answer], photo: Path) -> bool:
-    values = label(photo.stem, read_image(photo), answers)
-    if values is not None:
-        write_label(out / f"{photo.stem}.png", values)
+def _label_file(out: Path, answers: Sequence[Answer], photo: Path) -> bool | Exception:
+    """Whether there is a label now, or what went wrong."""
+    try:
+        values = label(photo.stem, read_image(photo), answers)
+        if values is not None:
+            write_label(out / f"{photo.stem}.png", values)
+    except Exception as error:  # whatever it is, it must not take the other photographs along
+        return error
     return values is not None
 
 
