@@ -264,3 +264,18 @@ def test_bad_photographs_are_listed_and_the_others_labelled(openmidas: Run, fold
     assert lines[1].startswith("  photos/3.png: is 40×20 pixels")
     assert len(lines) == 2
     assert names(folder / "labels") == ["2.png", "4.png"]
+
+
+def test_photographs_of_one_name_are_not_given_one_label(openmidas: Run, folder: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.png"):
+        write_picture(folder / "photos" / name)
+    result = openmidas("label", "photos", "labels")
+    words = "Error: photos/a.png: would have the same label as a.jpg: rename one\n"
+    assert result == (1, "", words)
+    assert "labels" not in {path.name for path in folder.iterdir()}
+
+
+def test_a_folder_without_photographs_is_not_labelled_in_silence(openmidas: Run, folder: Path) -> None:
+    (folder / "photos").mkdir()
+    result = openmidas("label", "photos", "labels")
+    assert result == (1, "", "Error: photos: no photographs in this folder: name another one\n")

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from openmidas.files.errors import file_error, open_file, system_error
 from openmidas.files.images import read_image
 from openmidas.training.annotations import Sample, check_together
-from openmidas.training.labels import list_labels, read_label
+from openmidas.training.labels import by_stem, list_labels, read_label
 
 PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -27,9 +27,11 @@ def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
     check_folder(labels)
     found = list_labels(labels)
     samples = []
-    for path in (path for path in list_photos(photos) if path.stem in found):
+    for name, path in named_photos(photos).items():
+        if name not in found:
+            continue
         image = _at_most(read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX)), PHOTO_SIDE_PX)
-        label = read_label(found[path.stem])
+        label = read_label(found[name])
         check_together(path, image.shape[:2], label.shape)
         target = cv2.resize(label, image.shape[1::-1]).astype(np.float16)
         samples.append(Sample(image, target, np.ones(target.shape, bool)))
@@ -39,9 +41,17 @@ def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
 
 
 def list_photos(folder: Path) -> list[Path]:
-    """The photographs of a folder, by name; raises FileError where there is no such folder."""
+    """The photographs of a folder, by name; raises FileError where there is none or no such folder."""
     check_folder(folder)
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    if not found:
+        raise file_error(folder, "no photographs in this folder: name another one")
+    return found
+
+
+def named_photos(folder: Path) -> dict[str, Path]:
+    """The photographs of a folder by their stem; FileError where there is none, or two would have the same label."""
+    return by_stem(list_photos(folder), "would have the same label as {}: rename one")
 
 
 def check_folder(folder: Path) -> None:

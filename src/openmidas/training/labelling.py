@@ -16,7 +16,7 @@ from openmidas.files.images import read_image
 from openmidas.models.presets import EMBEDDED, preset_named
 from openmidas.networks.predictor import predictor_of
 from openmidas.training.bar import Bar, no_bar
-from openmidas.training.held import list_photos
+from openmidas.training.held import named_photos
 from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
 from openmidas.training.starting import earlier_network
 
@@ -36,7 +36,7 @@ def label_photos(
     failed: told of photographs that cannot be labelled, by name; without, the first one ends the rest.
     """
     answers = [_answer(path) for path in by or [EMBEDDED]]
-    missing = [path for path in list_photos(photos) if not (out / f"{path.stem}.png").exists()]
+    missing = [path for name, path in named_photos(photos).items() if not (out / f"{name}.png").exists()]
     out.mkdir(parents=True, exist_ok=True)
     made = 0
     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -52,10 +52,16 @@ def from_files(found: Mapping[str, Path]) -> Answer:
 
 def list_labels(folder: Path) -> dict[str, Path]:
     """The gray pictures of a folder by their stem; FileError where two have the same."""
+    paths = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return by_stem(paths, "is a label of the same photograph as {}: keep one")
+
+
+def by_stem(paths: Iterable[Path], problem: str) -> dict[str, Path]:
+    """The files by their stem, in order; FileError with that problem where two have the same, {} being the first."""
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
+    for path in sorted(paths):
         if path.stem in found:
-            raise file_error(path, f"is a label of the same photograph as {found[path.stem].name}: keep one")
+            raise file_error(path, problem.format(found[path.stem].name))
         found[path.stem] = path
     return found
 

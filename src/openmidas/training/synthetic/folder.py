@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from openmidas.files.atomic import written_beside
 from openmidas.files.cores import usable_cores
-from openmidas.files.errors import file_error, system_error
+from openmidas.files.errors import system_error
 from openmidas.files.images import read_image
 from openmidas.training.bar import Bar, no_bar
 from openmidas.training.held import list_photos
@@ -33,7 +33,7 @@ def render_folder(
     whatever the count. textures: a folder of photographs whose crops cover some surfaces; without, pictures are made
     up. Raises FileError, ConventionError where Numba is not installed.
     """
-    photos = _photographs(textures) if textures else []
+    photos = list_photos(textures) if textures else []
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -43,13 +43,6 @@ def render_folder(
         for _ in pool.map(partial(_render_files, folder, seed, photos), missing):
             advance()
     return len(missing)
-
-
-def _photographs(folder: Path) -> list[Path]:
-    photos = list_photos(folder)
-    if not photos:
-        raise file_error(folder, "no photographs in this folder: name another one")
-    return photos
 
 
 def _paths(folder: Path, number: int) -> tuple[Path, Path]:
