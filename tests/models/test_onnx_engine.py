@@ -9,6 +9,7 @@ import shutil
 import weakref
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -18,6 +19,8 @@ from onnx import TensorProto, helper
 import openmidas
 from openmidas.files import FileError
 from openmidas.models.presets import EMBEDDED, PRESETS, described
+from openmidas.training.labelling import label_photos
+from openmidas.training.labels import read_label
 
 ANY = [1, 3, "height", "width"]
 PICTURE = np.random.default_rng(0).integers(0, 256, (80, 112, 3), dtype=np.uint8)
@@ -136,3 +139,29 @@ def test_a_device_works_or_says_what_to_install(device: str, provider: str, pack
     else:
         with pytest.raises(ValueError, match=f"has no {device}: pip install {package}"):
             openmidas.load("tiny", device=device)
+
+
+@pytest.mark.parametrize("shape", [ANY, [1, 3, 32, 96]])
+def test_a_network_that_knows_metres_labels_by_their_inverse(
+    tmp_path: Path, metadata: dict[str, str], shape: list[int | str]
+) -> None:
+    ramp = np.linspace(25, 255, 112)
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos/a.png"), np.tile(ramp.astype(np.uint8)[:, None], (80, 1, 3)))
+    own = brightness(tmp_path / "own.onnx", metadata, shape)
+    assert label_photos(tmp_path / "photos", tmp_path / "labels", [own]) == 1
+    values = read_label(tmp_path / "labels/a.png").mean(axis=0)
+    assert np.corrcoef(values, 1 / ramp)[0, 1] > 0.95 > abs(np.corrcoef(values, ramp)[0, 1])
+
+
+def test_depth_without_an_inverse_is_no_label(tmp_path: Path, metadata: dict[str, str]) -> None:
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos/a.png"), PICTURE)
+    own = brightness(tmp_path / "own.onnx", metadata | {"ambiguity": "affine_invariant"})
+    with pytest.raises(
+        FileError, match=r"own\.onnx: says depth up to an unknown shift, which has no inverse"
+    ):
+        label_photos(tmp_path / "photos", tmp_path / "labels", [own])
+    holes = brightness(tmp_path / "holes.onnx", metadata | {"mean": "nan 0 0"})
+    with pytest.raises(ValueError, match="has pixels of which the network says no depth"):
+        label_photos(tmp_path / "photos", tmp_path / "labels", [holes])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,11 @@ from openmidas.files import FileError, read_depth, read_image
 from openmidas.models import predictor
 from openmidas.models.download import Progress
 from openmidas.models.weights import CHECKPOINTS, Checkpoint
+from openmidas.training.checkpoints import LAST, write_network
+from openmidas.training.labelling import label_photos
+from openmidas.training.labels import read_label
+from openmidas.training.recipes import RECIPES
+from openmidas.training.sharpen import snap_to_edges
 
 COFFEE = Path(__file__).parent.parent.parent / "examples" / "coffee.jpg"
 COMMAND = Path(sys.executable).with_name("openmidas")
@@ -144,3 +150,55 @@ def test_another_networks_checkpoint_is_refused_in_one_line(
         openmidas.load(LEVIT)
     assert str(caught.value).startswith(f"{wrong}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with a part of coffee.jpg."""
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos/cup.png"), cv2.imread(str(COFFEE))[100:196, 200:328])
+    return tmp_path / "photos"
+
+
+def written_label(photos: Path, by: str | Path) -> np.ndarray:
+    """The label of the photograph by that network alone."""
+    out = photos.parent / "labels"
+    assert label_photos(photos, out, [by]) == 1
+    values = read_label(out / "cup.png")
+    (out / "cup.png").unlink()
+    return values
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    centred = values - np.median(values)
+    return centred / np.abs(centred).mean()
+
+
+@pytest.mark.parametrize(("name", "sides_px"), [(SMALL, (224, 288, 352)), (LEVIT, (224,))])
+def test_published_networks_label_at_the_sizes_that_they_take(
+    name: str, sides_px: tuple[int, ...], home: Path, photos: Path
+) -> None:
+    image, answers = read_image(photos / "cup.png"), []
+    for side_px in sides_px:
+        predict = openmidas.load(name, side_px=side_px)
+        answers += [predict(image).values, predict(image[:, ::-1].copy()).values[:, ::-1]]
+    expected = snap_to_edges(np.mean([standardised(answer) for answer in answers], axis=0), image)
+    expected = (expected - expected.min()) / np.ptp(expected)
+    np.testing.assert_allclose(written_label(photos, name), expected, atol=2e-3)
+
+
+def test_checkpoints_label_as_the_network_that_their_place_or_name_tells(home: Path, photos: Path) -> None:
+    expected = written_label(photos, SMALL)
+    published = home / "weights" / CHECKPOINTS[SMALL].file_name
+    np.testing.assert_array_equal(written_label(photos, published), expected)
+    run = photos.parent / "run"
+    write_network(run / LAST, networks.load(SMALL, published))
+    (run / "recipe.json").write_text(json.dumps(asdict(replace(RECIPES["smoke"], network=SMALL))))
+    np.testing.assert_array_equal(written_label(photos, run / LAST), expected)
+
+
+def test_the_command_labels_by_a_published_network(home: Path, photos: Path) -> None:
+    out = photos.parent / "labels"
+    done = subprocess.run([COMMAND, "label", photos, out, "--by", LEVIT], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{out}: 1 new labels\n", "")
+    assert read_label(out / "cup.png").shape == (96, 128)

@@ -312,22 +312,22 @@ def download(names: Sequence[str], offline: bool) -> None:
 @click.argument("labels", type=PATH)
 @click.option(
     "--by",
-    metavar="PATH",
-    type=PATH,
+    metavar="WHO",
     multiple=True,
-    help="last.pt, best.pt or tiny.onnx of a run, or a folder of labels from elsewhere; several are averaged."
-    "  [default: the shipped network]",
+    help="A network (see openmidas models), an exported file.onnx, a run's checkpoint, or a folder of labels from"
+    " elsewhere; several are averaged.  [default: tiny]",
 )
-def label(photos: Path, labels: Path, by: Sequence[Path]) -> None:
+def label(photos: Path, labels: Path, by: Sequence[str]) -> None:
     """Label every photograph in the folder PHOTOS: LABELS/NAME.png, near bright.
 
-    A network's answers at three sizes and both mirrorings are averaged, and depth edges moved to where the picture
-    has its edges. Labels that are there already are kept; photographs of which another folder has no label are left
-    out. One bad photograph does not stop the others.
+    A network's answers at three sizes, where it takes more than one, and both mirrorings are averaged, and depth
+    edges moved to where the picture has its edges. Labels that are there already are kept; photographs of which
+    another folder has no label are left out. One bad photograph does not stop the others.
 
     \b
     Examples:
       openmidas label holiday labels
+      openmidas label holiday labels --by dpt_large_384
       openmidas label holiday labels --by elsewhere --by run/best.pt
     """
     with one_line_errors():

@@ -122,14 +122,12 @@ def _export(
         shapes = [preset.fixed]
     else:
         shapes = [(side_px, side_px)] if preset.resize == "square" else [oblong, (side_px, side_px)]
-    return export_onnx(network, path, metadata, shapes, _any_shape(preset), numbers)
-
-
-def _any_shape(preset: Preset) -> bool:
-    return preset.fixed is None and preset.resize != "square"
+    return export_onnx(network, path, metadata, shapes, preset.takes_any_size, numbers)
 
 
 def _made(target: Path, preset: Preset) -> str:
     height, width = preset.fixed or (preset.side_px, preset.side_px)
-    size = f"pictures in steps of {MULTIPLE_PX} pixels" if _any_shape(preset) else f"{width}×{height} pixels"
+    size = (
+        f"pictures in steps of {MULTIPLE_PX} pixels" if preset.takes_any_size else f"{width}×{height} pixels"
+    )
     return f"Wrote {target}: {target.stat().st_size / 1e6:.1f} MB, opset {OPSET}, takes {size}."

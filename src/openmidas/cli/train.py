@@ -14,13 +14,14 @@ from torch import nn
 
 from openmidas.cli.meaning import check_name
 from openmidas.cli.options import say_what_failed
-from openmidas.cli.progress import progress_bar
+from openmidas.cli.progress import byte_bar, progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.models.batch import one_line
 from openmidas.models.predictor import NetworkPredictor
 from openmidas.models.predictor import Running as Computing
 from openmidas.models.presets import PRESETS, preset_named
+from openmidas.models.weights import CHECKPOINTS, fetch
 from openmidas.networks.predictor import torch_engine
 from openmidas.training.adapting import Wanted, WantedError
 from openmidas.training.held import read_kinect
@@ -35,8 +36,11 @@ TRAINING_DEVICES = ("cpu", "cuda")
 MEASURED_WORLDS = 8
 
 
-def label_all(photos: Path, out: Path, by: Sequence[Path]) -> bool:
-    """Label photographs and say how many, with a bar; False when some failed. See `training.labelling`."""
+def label_all(photos: Path, out: Path, by: Sequence[str]) -> bool:
+    """Label photographs and say how many, with bars; False when some failed. See `training.labelling`."""
+    for name in (word for word in by if word in CHECKPOINTS):
+        with byte_bar(name) as show:
+            fetch(CHECKPOINTS[name], progress=show)
     failures: list[str] = []
     made = label_photos(
         photos, out, by, progress_bar, lambda photo, error: failures.append(one_line(photo, error))

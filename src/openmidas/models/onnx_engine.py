@@ -119,7 +119,7 @@ def _open_session(key: _Key) -> InferenceSession:
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = key.threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors come as exceptions
     options.enable_mem_pattern = key.device != "directml"  # which demands it
     providers = list(dict.fromkeys((provider.name, PROVIDERS["cpu"].name)))
     try:

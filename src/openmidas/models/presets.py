@@ -40,6 +40,11 @@ class Preset:
     output: Quantity = "inverse_depth"
     fixed: tuple[int, int] | None = None
 
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether the network takes other sizes than one."""
+        return self.fixed is None and self.resize != "square"
+
 
 EMBEDDED = Path(str(files("openmidas.models"))) / "tiny.onnx"
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

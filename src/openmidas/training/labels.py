@@ -15,7 +15,6 @@ from openmidas.files.errors import file_error
 from openmidas.files.png import encode_png
 from openmidas.training.sharpen import snap_to_edges
 
-SIDES_PX = (224, 288, 352)
 SUFFIXES = (".png", ".jpg", ".jpeg")
 EIGHT_BIT_SMOOTHING_PX = 1.0  # the steps of eight bits are no edges
 
@@ -67,18 +66,26 @@ def by_stem(paths: Iterable[Path], problem: str) -> dict[str, Path]:
 
 
 def averaged(
-    predict: Predict, image: UInt8[np.ndarray, "h w 3"], sides_px: Sequence[int] = SIDES_PX
+    predict: Predict, image: UInt8[np.ndarray, "h w 3"], sides_px: Sequence[int]
 ) -> Float[np.ndarray, "h w"]:
     """Mean over sizes and mirrorings of inverse depth, each first brought to median 0 and mean deviation 1.
 
-    Sizes err differently, and so do a picture and its mirror image: the mean is better than each.
+    Sizes err differently, and so do a picture and its mirror image: the mean is better than each. Raises ValueError
+    for an answer that has no inverse depth everywhere.
     """
     answers = []
     for side_px in sides_px:
-        answers.append(predict(image, side_px).values)
+        answers.append(_inverse_depth(predict(image, side_px)))
         mirrored = np.ascontiguousarray(image[:, ::-1])
-        answers.append(predict(mirrored, side_px).values[:, ::-1])
+        answers.append(_inverse_depth(predict(mirrored, side_px))[:, ::-1])
     return np.mean([_standardised(answer) for answer in answers], axis=0)
+
+
+def _inverse_depth(depth_map: DepthMap) -> Float[np.ndarray, "h w"]:
+    inverse = depth_map.to_inverse_depth()
+    if not np.isfinite(inverse.values).all():
+        raise ValueError("has pixels of which the network says no depth")
+    return inverse.values
 
 
 def _standardised(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
