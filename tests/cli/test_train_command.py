@@ -19,9 +19,11 @@ from running import Run, names, write_picture
 
 from openmidas.cli.train import folders_in, recipe_named
 from openmidas.cli.train_app import train
+from openmidas.files import read_depth
 from openmidas.models.presets import EMBEDDED
 from openmidas.training.adapting import Wanted, adapted, check_shares
 from openmidas.training.distributed import Processes
+from openmidas.training.held import read_labelled_photos
 from openmidas.training.recipes import RECIPES
 from openmidas.training.starting import check_start
 
@@ -279,3 +281,27 @@ def test_a_folder_without_photographs_is_not_labelled_in_silence(openmidas: Run,
     (folder / "photos").mkdir()
     result = openmidas("label", "photos", "labels")
     assert result == (1, "", "Error: photos: no photographs in this folder: name another one\n")
+
+
+def test_what_predict_writes_labels_alone_and_beside_labels(openmidas: Run, folder: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        write_picture(folder / "photos" / name, (64, 96))
+    assert openmidas("predict", "photos/a.png", "photos/b.png", "-o", "predicted").code == 0
+    assert openmidas("label", "photos", "labels").out == "labels: 3 new labels\n"
+    (folder / "labels/a.png").unlink()
+    (folder / "photos/c.png").write_bytes(b"no picture")  # no matter: one folder has no label of it
+    both = openmidas("label", "photos", "both", "--by", "predicted", "--by", "labels")
+    assert both == (0, "both: 1 new labels\n", "")
+    assert names(folder / "both") == ["b.png"]
+    (folder / "labels/b.png").unlink()
+    refused = openmidas("label", "photos", "none", "--by", "predicted", "--by", "labels")
+    words = "Error: photos: no photograph has a label in every one of the folders: leave one out\n"
+    assert refused == (1, "", words)
+    for path in (folder / "labels").iterdir():
+        path.rename(path.with_stem("other"))
+    refused = openmidas("label", "photos", "none", "--by", "predicted", "--by", "labels")
+    words = "Error: labels: no photograph has a label of its name here: label them first\n"
+    assert refused == (1, "", words)
+    (sample, _) = read_labelled_photos(folder / "photos", folder / "predicted")
+    predicted = read_depth(folder / "predicted/a_depth.png").values
+    assert np.corrcoef(sample.target.ravel(), predicted.ravel())[0, 1] > 0.999

@@ -118,7 +118,8 @@ def test_labelling_leaves_pytorch_the_threads_it_had(data: Mapping[str, Path], t
     torch.set_num_threads(2)
     assert label_photos(data["photos"], tmp_path / "new", [data["labels"]]) == 2
     assert torch.get_num_threads() == 2
-    (data["photos"] / "3.png").write_bytes(b"no picture")
+    for folder in data.values():
+        (folder / "3.png").write_bytes(b"no picture")
     with pytest.raises(FileError, match=r"3\.png"):
         label_photos(data["photos"], tmp_path / "new", [data["labels"]])
     assert torch.get_num_threads() == 2

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from openmidas.files.errors import file_error, open_file, system_error
 from openmidas.files.images import read_image
 from openmidas.training.annotations import Sample, check_together
-from openmidas.training.labels import by_stem, list_labels, read_label
+from openmidas.training.labels import by_stem, labels_of, read_label
 
 PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -20,23 +20,19 @@ KINECT_METRES = 9.99547 / 255  # of a step of the 8-bit gray: a code stands for 
 
 
 def read_labelled_photos(photos: Path, labels: Path) -> list[Sample]:
-    """Photographs for which `labels` has a gray picture of the same stem, near bright (affine-invariant).
+    """Photographs for which `labels` has one by `labels_of`, read by `read_label` (affine-invariant).
 
     Raises FileError when no photograph has a label, or one has a label of another shape.
     """
-    check_folder(labels)
-    found = list_labels(labels)
+    named = named_photos(photos)
     samples = []
-    for name, path in named_photos(photos).items():
-        if name not in found:
-            continue
+    for name, label_path in labels_of(named, labels).items():
+        path = named[name]
         image = _at_most(read_image(path, (PHOTO_SIDE_PX, PHOTO_SIDE_PX)), PHOTO_SIDE_PX)
-        label = read_label(found[name])
+        label = read_label(label_path)
         check_together(path, image.shape[:2], label.shape)
         target = cv2.resize(label, image.shape[1::-1]).astype(np.float16)
         samples.append(Sample(image, target, np.ones(target.shape, bool)))
-    if not samples:
-        raise file_error(photos, f"no photograph has a label of its name in {labels}: label them first")
     return samples
 
 

@@ -21,7 +21,7 @@ from openmidas.models.weights import CHECKPOINTS
 from openmidas.networks.predictor import predictor_of
 from openmidas.training.bar import Bar, no_bar
 from openmidas.training.held import named_photos
-from openmidas.training.labels import Answer, averaged, from_files, label, list_labels, write_label
+from openmidas.training.labels import Answer, averaged, from_files, label, labels_of, write_label
 from openmidas.training.recipe_files import read_recipe
 from openmidas.training.run_folder import RECIPE
 from openmidas.training.starting import trained_network
@@ -40,23 +40,32 @@ def label_photos(
     """Write the label of every photograph as `out/NAME.png`; those there already are kept. How many were written.
 
     by: names of networks, and paths of ONNX files that describe themselves, of checkpoints, and of folders of labels
-    from elsewhere; none means the shipped network. Published weights that are not here are downloaded.
+    from elsewhere, which leave out photographs that one of them has none of; none means the shipped network. Published
+    weights that are not here are downloaded.
     failed: told of photographs that cannot be labelled, by name; without, the first one ends the rest.
-    Raises FileError.
+    Raises FileError, also where a folder has a label of no photograph.
     """
-    missing = [path for name, path in named_photos(photos).items() if not (out / f"{name}.png").exists()]
+    named = named_photos(photos)
+    found = {word: labels_of(named, Path(word)) for word in by if _is_folder(word)}
+    wanted = {name: path for name, path in named.items() if all(name in labels for labels in found.values())}
+    if not wanted:
+        raise file_error(photos, "no photograph has a label in every one of the folders: leave one out")
+    missing = [path for name, path in wanted.items() if not (out / f"{name}.png").exists()]
     jobs = default_jobs(len(missing))
     made = 0
     with _threads(threads_each(jobs)):
-        answers = [_answer(word, threads_each(jobs)) for word in by or ["tiny"]]
+        answers = [
+            from_files(found[word]) if word in found else _answer(word, threads_each(jobs))
+            for word in by or ["tiny"]
+        ]
         out.mkdir(parents=True, exist_ok=True)
         with bar(len(missing), "Labelling") as advance, ThreadPoolExecutor(jobs) as pool:
             results = pool.map(partial(_label_file, out, answers), missing)
             for photo, result in zip(missing, results, strict=True):
-                if isinstance(result, Exception):
+                if result is not None:
                     failed(photo, result)
                 else:
-                    made += result
+                    made += 1
                 advance()
     return made
 
@@ -72,22 +81,21 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _label_file(out: Path, answers: Sequence[Answer], photo: Path) -> bool | Exception:
-    """Whether there is a label now, or what went wrong."""
+def _label_file(out: Path, answers: Sequence[Answer], photo: Path) -> Exception | None:
+    """What went wrong, if something did."""
     try:
-        values = label(photo.stem, read_image(photo), answers)
-        if values is not None:
-            write_label(out / f"{photo.stem}.png", values)
+        write_label(out / f"{photo.stem}.png", label(photo.stem, read_image(photo), answers))
     except Exception as error:  # whatever it is, it must not take the other photographs along
         return error
-    return values is not None
+    return None
+
+
+def _is_folder(word: str | Path) -> bool:
+    return word not in PRESETS and Path(word).is_dir()
 
 
 def _answer(word: str | Path, threads: int) -> Answer:
-    """By what the word names. threads: of a network for one picture."""
-    path = Path(word)
-    if word not in PRESETS and path.is_dir():
-        return from_files(list_labels(path))
+    """Of the network that the word names. threads: for one picture."""
     network = _network(word, threads)
     _check_invertible(word, network.preset)
     side_px = network.side_px

@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 
 from openmidas.depth_map import DepthMap
 from openmidas.files.atomic import write_bytes
-from openmidas.files.errors import file_error
+from openmidas.files.depths import read_numbers
+from openmidas.files.errors import file_error, system_error
 from openmidas.files.png import encode_png
 from openmidas.training.sharpen import snap_to_edges
 
@@ -19,34 +20,49 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 EIGHT_BIT_SMOOTHING_PX = 1.0  # the steps of eight bits are no edges
 
 Predict = Callable[[UInt8[np.ndarray, "h w 3"], int], DepthMap]  # picture, short side at the network
-Answer = Callable[[str, UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "h w"] | None]  # name, picture
+Answer = Callable[[str, UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "h w"]]  # name, picture
+_PREDICTED = "_depth"  # what `openmidas predict` puts behind the photograph's name
 
 
-def label(name: str, image: UInt8[np.ndarray, "h w 3"], by: Sequence[Answer]) -> np.ndarray | None:
-    """Inverse depth of any scale and shift: the mean of all answers, sharpened; None where one has no answer.
+def label(name: str, image: UInt8[np.ndarray, "h w 3"], by: Sequence[Answer]) -> Float[np.ndarray, "h w"]:
+    """Inverse depth of any scale and shift: the mean of all answers, sharpened.
 
     Every answer counts alike: each is first brought to median 0 and mean absolute deviation 1.
     """
-    answers = []
-    for answer in by:
-        values = answer(name, image)
-        if values is None:
-            return None
-        answers.append(_standardised(values))
+    answers = [_standardised(answer(name, image)) for answer in by]
     return snap_to_edges(np.mean(answers, axis=0), image)
 
 
 def from_files(found: Mapping[str, Path]) -> Answer:
     """Labels from elsewhere, by the photograph's stem, as one of the answers."""
 
-    def answer(name: str, image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"] | None:
-        if name not in found:
-            return None
+    def answer(name: str, image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
         stored = read_label(found[name])
         values = np.asarray(cv2.resize(stored, image.shape[1::-1], interpolation=cv2.INTER_LINEAR))
         return np.asarray(cv2.GaussianBlur(values, (0, 0), EIGHT_BIT_SMOOTHING_PX))
 
     return answer
+
+
+def labels_of(photos: Iterable[str], folder: Path) -> dict[str, Path]:
+    """By their stems, the labels of the photographs that have one: NAME.png or, from `predict`, NAME_depth.png.
+
+    Raises FileError where there is no such folder, none has a label, or one has two.
+    """
+    try:
+        found = list_labels(folder)
+    except OSError as error:
+        raise system_error(folder, error) from error
+    labels = {}
+    for name in photos:
+        own, predicted = found.get(name), found.get(f"{name}{_PREDICTED}")
+        if own and predicted:
+            raise file_error(predicted, f"is a label of the same photograph as {own.name}: keep one")
+        if path := own or predicted:
+            labels[name] = path
+    if not labels:
+        raise file_error(folder, "no photograph has a label of its name here: label them first")
+    return labels
 
 
 def list_labels(folder: Path) -> dict[str, Path]:
@@ -82,9 +98,10 @@ def averaged(
 
 
 def _inverse_depth(depth_map: DepthMap) -> Float[np.ndarray, "h w"]:
+    """Of every pixel; ValueError where there is a hole, ConventionError for affine-invariant depth."""
     inverse = depth_map.to_inverse_depth()
-    if not np.isfinite(inverse.values).all():
-        raise ValueError("has pixels of which the network says no depth")
+    if not (inverse.valid & np.isfinite(inverse.values)).all():
+        raise ValueError("some pixels have no depth")
     return inverse.values
 
 
@@ -101,8 +118,15 @@ def write_label(path: Path, values: Float[np.ndarray, "h w"]) -> None:
 
 
 def read_label(path: Path) -> Float[np.ndarray, "h w"]:
-    """A gray label, 8 or 16 bits, as 0 ... 1, near high."""
-    codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if codes is None or codes.ndim != 2:
-        raise file_error(path, "is no gray picture: a label holds inverse depth, near bright")
-    return codes.astype(np.float32) / (65535 if codes.dtype == np.uint16 else 255)
+    """A label as 0 ... 1, near high: gray, 8 or 16 bits, near bright unless the file itself says what it holds.
+
+    Raises FileError, also for a file that says depth which has no inverse, or has holes.
+    """
+    codes, encoding = read_numbers(path)
+    if encoding is None:
+        return codes.astype(np.float32) / (255 if codes.dtype == np.uint8 else 65535)
+    try:
+        values = _inverse_depth(encoding.decode(codes))
+    except ValueError as error:
+        raise file_error(path, f"cannot be a label: {error}") from error
+    return (values - values.min()) / max(float(np.ptp(values)), 1e-6)
