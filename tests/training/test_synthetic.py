@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -355,6 +356,7 @@ def test_a_folder_is_filled_goes_on_and_does_not_depend_on_the_count(
         "00000_inverse_depth.npz",
         "00001.webp",
         "00001_inverse_depth.npz",
+        "rendered.json",
     ]
     with np.load(folder / "00000_inverse_depth.npz") as stored, Image.open(folder / "00000.webp") as image:
         inverse = stored["inverse_depth"]
@@ -368,6 +370,28 @@ def test_a_folder_is_filled_goes_on_and_does_not_depend_on_the_count(
     assert (folder / "00000.webp").stat().st_mtime_ns == kept
     assert render_folder(tmp_path / "two", 3, 5, photo_folder) == 3
     assert contents(folder) == contents(tmp_path / "two")
+
+
+def test_pictures_of_two_seeds_or_textures_are_not_mixed(photo_folder: Path, tmp_path: Path) -> None:
+    folder, moved = tmp_path / "one", tmp_path / "moved"
+    assert render_folder(folder, 1, 5, photo_folder) == 1
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with pytest.raises(FileError, match="one: holds pictures of seed 5, not 6: choose another folder"):
+        render_folder(folder, 2, 6, photo_folder)
+    with pytest.raises(FileError, match=r"one: holds pictures with other textures \(see rendered\.json\)"):
+        render_folder(folder, 2, 5)
+    shutil.copytree(photo_folder, moved)
+    assert render_folder(folder, 1, 5, moved) == 0  # the same photographs elsewhere
+    (moved / "0.png").unlink()
+    with pytest.raises(FileError, match="with other textures"):
+        render_folder(folder, 1, 5, moved)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    (folder / "rendered.json").write_text("{")
+    with pytest.raises(FileError, match=r"rendered\.json: is damaged"):
+        render_folder(folder, 1, 5, photo_folder)
+    (folder / "rendered.json").unlink()
+    with pytest.raises(FileError, match=r"one: holds pictures of an unknown seed, without rendered\.json"):
+        render_folder(folder, 1, 5, photo_folder)
 
 
 def test_what_cannot_be_read_or_written_is_named(photo_folder: Path, tmp_path: Path) -> None:

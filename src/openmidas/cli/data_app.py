@@ -76,7 +76,8 @@ def check(**options: Any) -> None:
 def render(folder: Path, count: int, textures: Path | None, seed: int) -> None:
     """Render rooms, streets, tables, clutter and open country into the folder OUT, each with its exact depth.
 
-    Picture N of a seed is the same whatever the count. Stop it when you like: the same command goes on.
+    Picture N of a seed is the same whatever the count. Stop it when you like: the same command goes on. A folder holds
+    pictures of one seed and of the same textures.
 
     \b
     Examples:
