@@ -95,6 +95,14 @@ def test_folders_are_given_by_the_recipe_s_names(tmp_path: Path) -> None:
     assert found == {"redweb": Path("a,b/c"), "wsvd": Path("d=e"), "megadepth": Path("f")}
 
 
+def test_the_home_folder_is_known_behind_an_equals_sign() -> None:
+    found = folders_in(["redweb=~/a,wsvd=b~", "megadepth=~"], RECIPES["midas-2020"])
+    assert found == {"redweb": Path.home() / "a", "wsvd": Path("b~"), "megadepth": Path.home()}
+    assert folders_in(["wsvd=~nobody-has-this-name/a"], RECIPES["midas-2020"]) == {
+        "wsvd": Path("~nobody-has-this-name/a")
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -130,6 +138,7 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(
         (["tiny", "--data", "photos=a"], "give at least one folder"),
         (["tiny", "--data", "cats=a"], "--data has no 'cats'"),
         (["tiny", "--data", "photos"], "--data is NAME=FOLDER"),
+        (["smoke", "--data", "x=y"], "every set of this recipe is made while it trains: leave --data out"),
         (["smoke", "--network", "dpt_hybrid_nyu"], "knows metres"),
         (["smoke", "--network", "resnet"], "--network has no 'resnet'"),
         (["nothing.jso"], "your own FILE.json"),

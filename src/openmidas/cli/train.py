@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -59,8 +60,10 @@ def recipe_named(name: str) -> Recipe:
 
 
 def folders_in(texts: Sequence[str], recipe: Recipe) -> dict[str, Path]:
-    """The folders of `--data NAME=PATH,NAME=PATH`; click.UsageError for a name that the recipe has not."""
+    """The folders of `--data NAME=PATH,NAME=PATH`; ~ is the home folder. click.UsageError for unknown names."""
     known = {name for phase in recipe.phases for part in phase.parts for name in folder_names(part)}
+    if texts and not known:
+        raise click.UsageError("every set of this recipe is made while it trains: leave --data out")
     found = {}
     for text in texts:
         for pair in re.split(r",(?=[^,=]+=)", text):
@@ -68,7 +71,7 @@ def folders_in(texts: Sequence[str], recipe: Recipe) -> dict[str, Path]:
             if not separator or not path:
                 raise click.UsageError(f"--data is NAME=FOLDER, such as redweb=sets/ReDWeb_V1, not {pair!r}")
             check_name("--data", name, sorted(known))
-            found[name] = Path(path)
+            found[name] = Path(os.path.expanduser(path))  # which a shell leaves alone behind =
     return found
 
 
