@@ -207,6 +207,9 @@ def test_pairs_are_drawn_with_the_nearer_point_bright(openmidas_data: Run, folde
         ([".", "--layout", "imagenet"], 2, "--layout has no 'imagenet': there are diw, "),
         ([".", "--layout", "manifest"], 1, "manifest.csv: is not there: list the pictures there"),
         (["gone", "--layout", "hypersim"], 1, "gone: no such folder"),
+        ([".", "--layout", "kinect"], 1, ".: holds no NNNN.webp: check the folder"),
+        ([".", "--layout", "rendered"], 1, ".: holds no NNNNN_inverse_depth.npz: check the folder"),
+        (["gone", "--layout", "rendered"], 1, "gone: no such file or folder: check the path"),
         ([".", "--layout", "manifest", "-o", "sheet.jpg"], 1, "sheet.jpg: a sheet is written as .png"),
     ],
 )
@@ -240,3 +243,37 @@ def test_pictures_are_rendered_into_a_folder_and_trained_on(openmidas_data: Run,
     refused = openmidas_data("render", tmp_path / "more", "--textures", tmp_path / "none")
     assert refused.code == 1
     assert refused.err == f"Error: {tmp_path / 'none'}: no such file or folder: check the path\n"
+
+
+def test_the_folders_of_the_recipe_tiny_are_checked_too(openmidas_data: Run, folder: Path) -> None:
+    for number in ("0001", "0540"):
+        write_picture(folder / f"kinect/{number}.webp", (8, 9))
+    codes = np.full((8, 9, 3), 51, np.uint8)  # 51.5 / 255 of 9.99547 m
+    cv2.imwrite(str(folder / "kinect/0001_depth.webp"), codes, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    result = openmidas_data("check", "kinect", "--layout", "kinect")
+    assert (result.code, result.err.splitlines()[1:]) == (1, ["  kinect/0540_depth.webp: no such file"])
+    assert result.out.splitlines() == [
+        "kinect in kinect: 2 pictures.",
+        "Truth: metric depth; 1 picture read.",
+        "Annotation: metric depth; the loss that suits it: ssi-mae.",
+        "Valid: 100.0 % of the pixels (from 100.0 % to 100.0 %).",
+        "Depth: in the middle picture 2.02 m to 2.02 m, half of it below 2.02 m.",
+    ]
+    write_picture(folder / "rendered/00007.webp", (8, 9))
+    truth = np.full((8, 9), 0.25, np.float16)
+    truth[:4] = 0  # sky
+    np.savez(folder / "rendered/00007_inverse_depth.npz", inverse_depth=truth)
+    result = openmidas_data("check", "rendered", "--layout", "rendered", "-o", "sheet.png")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        "rendered in rendered: 1 picture.",
+        "Truth: metric inverse depth; 1 picture read.",
+        "Annotation: rendered; the loss that suits it: ssi-mae.",
+        "Valid: 100.0 % of the pixels (from 100.0 % to 100.0 %); 50.0 % are sky.",
+        "Depth: in the middle picture 4 m to 4 m, half of it below 4 m.",
+        "Wrote sheet.png.",
+    ]
+    (folder / "rendered/00007_inverse_depth.npz").write_bytes(b"half")
+    result = openmidas_data("check", "rendered", "--layout", "rendered")
+    assert result.code == 1
+    assert "00007_inverse_depth.npz: holds no inverse_depth or is damaged: render it again" in result.err

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 import cv2
@@ -25,8 +26,16 @@ from openmidas.files.png import encode_png
 from openmidas.models.batch import default_jobs, one_line
 from openmidas.training.annotations import ANNOTATIONS, Kind, Sample, move, sample_of
 from openmidas.training.datasets.entry import Entry, OrdinalPairs, Target
-from openmidas.training.datasets.layouts import LAYOUTS
+from openmidas.training.datasets.layouts import LAYOUTS, Layout
+from openmidas.training.held import list_kinect, list_rendered
 
+_LAYOUTS: Mapping[str, Layout] = MappingProxyType(
+    {
+        **LAYOUTS,
+        "kinect": Layout(list_kinect, None, "metric_depth"),
+        "rendered": Layout(list_rendered, None, "rendered"),
+    }
+)
 _NAMED = 10
 _ON_SHEET, _IN_ROW = 12, 3
 _HEIGHT_PX, _WIDTH_PX = 180, 270
@@ -66,10 +75,10 @@ def check_set(request: Request) -> bool:
 
     Raises FileError, click.UsageError for a layout that there is not.
     """
-    check_name("--layout", request.layout, tuple(LAYOUTS))
+    check_name("--layout", request.layout, tuple(_LAYOUTS))
     if request.output is not None and request.output.suffix.lower() != ".png":
         raise file_error(request.output, "a sheet is written as .png: name it so")
-    layout = LAYOUTS[request.layout]
+    layout = _LAYOUTS[request.layout]
     entries = layout.read(request.root)
     click.echo(f"{request.layout} in {request.root}: {_counted(len(entries), layout.pictures)}.")
     absent = _absent(entries)

@@ -24,7 +24,9 @@ def data() -> None:
 
 @data.command(short_help="Say what of a set is there, and draw samples of it.", context_settings=HELP)
 @click.argument("root", metavar="ROOT", type=PATH)
-@click.option("--layout", metavar="NAME", required=True, help="What ROOT is: nyu_train, hypersim, manifest …")
+@click.option(
+    "--layout", metavar="NAME", required=True, help="What ROOT is: nyu_train, hypersim, manifest, rendered …"
+)
 @click.option(
     "-o", "--output", metavar="FILE", type=PATH, help="Draw a dozen samples with their truth: sheet.png."
 )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Float32, UInt8
 
+from openmidas.depth_map import DepthMap
 from openmidas.files.errors import file_error, open_file, system_error
 from openmidas.files.images import read_image
 from openmidas.training.annotations import Sample, check_together
+from openmidas.training.datasets.entry import Entry
 from openmidas.training.labels import by_stem, labels_of, read_label
 
 PHOTO_SIDE_PX = 448  # photographs are held in memory at this long side: the largest crop needs no more
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_TRUTH = "_inverse_depth.npz"
 KINECT_METRES = 9.99547 / 255  # of a step of the 8-bit gray: a code stands for the middle of its step
 
 
@@ -70,30 +74,80 @@ def read_kinect(folder: Path, wanted: Callable[[int], bool]) -> list[Sample]:
     """
     check_folder(folder)
     samples = []
-    for path in sorted(folder.glob("[0-9]" * 4 + ".webp")):
+    for path, depth_path in _kinect_pairs(folder):
         if not wanted(int(path.stem)):
             continue
         image = read_image(path)
-        codes = read_image(folder / f"{path.stem}_depth.webp")[..., 0]
-        metres = cv2.resize((codes + np.float32(0.5)) * np.float32(KINECT_METRES), image.shape[1::-1])
+        metres = cv2.resize(_kinect_metres(depth_path), image.shape[1::-1])
         samples.append(Sample(image, (1 / metres).astype(np.float16), np.ones(metres.shape, bool), "metric"))
     return samples
+
+
+def list_kinect(folder: Path) -> list[Entry]:
+    """The pictures that `read_kinect` reads, unopened; FileError where there is none."""
+    check_folder(folder)
+    entries = [
+        Entry(path.stem, path, partial(_kinect_depth, depth_path), target=depth_path)
+        for path, depth_path in _kinect_pairs(folder)
+    ]
+    return _some(folder, entries, "NNNN.webp")
+
+
+def _kinect_pairs(folder: Path) -> list[tuple[Path, Path]]:
+    paths = sorted(folder.glob("[0-9]" * 4 + ".webp"))
+    return [(path, path.with_name(f"{path.stem}_depth.webp")) for path in paths]
+
+
+def _kinect_metres(path: Path) -> Float32[np.ndarray, "h w"]:
+    return (read_image(path)[..., 0] + np.float32(0.5)) * np.float32(KINECT_METRES)
+
+
+def _kinect_depth(path: Path) -> DepthMap:
+    return DepthMap.from_values(_kinect_metres(path), "depth", "metric")
 
 
 def read_rendered(folder: Path) -> list[Sample]:
     """Rendered scenes `NNNNN.webp`, `NNNNN_inverse_depth.npz` (exact, 1/m, sky 0)."""
     check_folder(folder)
     samples = []
-    for path in sorted(folder.glob("*_inverse_depth.npz")):
-        with open_file(path) as stream:
-            try:
-                target = np.load(stream, allow_pickle=False)["inverse_depth"]
-            except Exception as error:  # a damaged archive makes NumPy and zipfile raise anything
-                raise file_error(path, "holds no inverse_depth or is damaged: render it again") from error
-        picture = path.with_name(path.name.replace("_inverse_depth.npz", ".webp"))
+    for picture, path in _rendered_pairs(folder):
+        target = _rendered_truth(path)
         image = read_image(picture)
         if image.shape[:2] != target.shape:
             sizes = f"{image.shape[0]}×{image.shape[1]} pixels, its truth {'×'.join(map(str, target.shape))}"
             raise file_error(picture, f"has {sizes}: render it again")
         samples.append(Sample(image, target, np.isfinite(target), "metric"))
     return samples
+
+
+def list_rendered(folder: Path) -> list[Entry]:
+    """The scenes that `read_rendered` reads, unopened; FileError where there is none."""
+    check_folder(folder)
+    entries = [
+        Entry(picture.stem, picture, partial(_rendered_depth, path), target=path)
+        for picture, path in _rendered_pairs(folder)
+    ]
+    return _some(folder, entries, f"NNNNN{_TRUTH}")
+
+
+def _rendered_pairs(folder: Path) -> list[tuple[Path, Path]]:
+    paths = sorted(folder.glob(f"*{_TRUTH}"))
+    return [(path.with_name(path.name.replace(_TRUTH, ".webp")), path) for path in paths]
+
+
+def _rendered_truth(path: Path) -> Float[np.ndarray, "h w"]:
+    with open_file(path) as stream:
+        try:
+            return np.load(stream, allow_pickle=False)["inverse_depth"]
+        except Exception as error:  # a damaged archive makes NumPy and zipfile raise anything
+            raise file_error(path, "holds no inverse_depth or is damaged: render it again") from error
+
+
+def _rendered_depth(path: Path) -> DepthMap:
+    return DepthMap.from_values(_rendered_truth(path), "inverse_depth", "metric")
+
+
+def _some(folder: Path, entries: list[Entry], name: str) -> list[Entry]:
+    if not entries:
+        raise file_error(folder, f"holds no {name}: check the folder")
+    return entries
