@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import time
@@ -24,7 +25,8 @@ COMMANDS = sorted(app.commands)
 
 
 def examples(text: str) -> list[list[str]]:
-    """The arguments of every example line."""
+    """The arguments of every example line, with what goes on behind a backslash."""
+    text = re.sub(r"\\\n\s*", "", text)
     lines = [
         line.split("|")[-1].strip() for line in text.splitlines() if "  openmidas " in line or "|" in line
     ]
