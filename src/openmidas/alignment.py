@@ -16,6 +16,10 @@ _SAMPLES = 512
 _SCORED_PIXELS = 4096
 
 
+class ConstantError(ConventionError):
+    """A prediction that is the same at every pixel that counts: every scale fits it as well."""
+
+
 def align(prediction: DepthMap, target: DepthMap, method: Method = "least_squares") -> DepthMap:
     """The prediction as inverse depth of the target's size, on the target's scale.
 
@@ -43,8 +47,8 @@ def fit_scale_shift(
     its inliers; for targets of which many pixels, though fewer than half, are wrong.
     Nothing keeps the scale positive: a prediction that runs against its target gets a negative one, except
     by robust. Scale-invariant predictions get shift 0 (robust: the median ratio), metric ones (1, 0).
-    Raises ConventionError for affine-invariant depth or targets, too few valid pixels, or a prediction that
-    is the same everywhere.
+    Raises ConventionError for affine-invariant depth or targets, or too few valid pixels, and its ConstantError for a
+    prediction that is the same everywhere.
     """
     if method not in get_args(Method):
         raise ConventionError(f"{method!r} is not one of {', '.join(get_args(Method))}")
@@ -63,12 +67,12 @@ def fit_values(
     """Scale and shift that take the numbers of `source` to those of `goal`, whatever they measure.
 
     shifts: False leaves the shift at 0. Methods as in `fit_scale_shift`.
-    Raises ConventionError for a source that is the same everywhere (without a shift: 0 everywhere).
+    Raises ConstantError for a source that is the same everywhere (without a shift: 0 everywhere).
     """
     if shifts and source.min() == source.max():
-        raise ConventionError(f"the prediction is {source[0]:g} at every valid pixel: no scale can be fitted")
+        raise ConstantError(f"the prediction is {source[0]:g} at every valid pixel: no scale can be fitted")
     if not source.any():
-        raise ConventionError("the prediction is 0 at every valid pixel: no scale can be fitted")
+        raise ConstantError("the prediction is 0 at every valid pixel: no scale can be fitted")
     return (_SCALE_AND_SHIFT if shifts else _SCALE)[method](source, goal)
 
 

@@ -110,6 +110,7 @@ def test_the_home_folder_is_known_behind_an_equals_sign() -> None:
         (["--data", "redweb=gone"], "gone: no such folder"),
         (["--data", "movies=empty"], "manifest.csv: holds nothing of that layout"),
         (["--data", "redweb=sets", "--measured", "sets"], "index.csv: is not there"),
+        (["--data", "redweb=sets", "--measured", "dark"], "dark: has no picture that can be measured on"),
         (["--data", "redweb=sets", "--encoder", "sets/Imgs/0.jpg"], "holds more than weights, or is damaged"),
         (["--data", "redweb=sets", "--start", "gone.pt"], "gone.pt: no such file"),
         (["--data", "redweb=sets", "-o", "sets/Imgs/0.jpg"], "0.jpg: is a file: choose another name"),
@@ -121,6 +122,9 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(
     write_picture(folder / "sets/Imgs/0.jpg")
     (folder / "sets/RDs").mkdir()
     cv2.imwrite(str(folder / "sets/RDs/0.png"), np.zeros((40, 48), np.uint8))
+    write_picture(folder / "dark/a.webp")
+    np.savez(folder / "dark/a_target.npz", inverse_depth=np.zeros((40, 48)))
+    (folder / "dark/index.csv").write_text("name,set,target\na,rooms,metric\n")
     (folder / "empty").mkdir()
     (folder / "empty/manifest.csv").write_text("image,target\n")
     before = names(folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmidas.depth_map import Ambiguity, DepthMap
+from openmidas.depth_map import Ambiguity, ConventionError, DepthMap
 from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
 from openmidas.evaluation.metrics import fitted_scores
 
@@ -34,6 +34,21 @@ def test_scores_by_hand() -> None:
     scores = fitted_scores(inverse_depth([[7.0, 7.0, 3.0]], "affine_invariant"), target)
     assert scores.abs_rel == pytest.approx((1 / 3 + 1 / 3 + 0) / 3)
     assert scores.delta1 == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_a_constant_is_scored_as_the_mean_of_the_inverse_depth(value: float) -> None:
+    # whatever the scale, least squares leave it the shift alone: 1.75 / 3 1/m, so 12/7 m
+    target = inverse_depth([[1.0, 0.5, 0.25, 9.0]], "metric", [[True, True, True, False]])
+    scores = fitted_scores(inverse_depth(np.full((1, 4), value), "affine_invariant"), target)
+    assert scores.abs_rel == pytest.approx((5 / 7 + 1 / 7 + 4 / 7) / 3)
+    assert scores.delta1 == pytest.approx(1 / 3)
+
+
+def test_a_constant_with_holes_is_not_scored() -> None:
+    target = inverse_depth([[1.0, 0.5, 0.25]], "metric")
+    with pytest.raises(ConventionError, match="above 0 and finite"):
+        fitted_scores(inverse_depth([[7.0, np.nan, 7.0]], "affine_invariant"), target)
 
 
 def test_fit_is_clamped_at_half_the_smallest_inverse_depth() -> None:

@@ -205,6 +205,16 @@ def test_ordinal_pairs_need_no_fit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("space", "depth_m"), [("inverse_depth", 3 / (1 / 2 + 1 / 4 + 1 / 8)), ("depth", 14 / 3)]
+)
+def test_a_rule_may_score_a_constant_as_the_mean_of_what_is_fitted(space: Quantity, depth_m: float) -> None:
+    target = metres([[2.0, 4.0, 8.0, 100.0]])  # the last one is farther than what counts
+    prediction = depth_map(np.full((1, 4), 5.0), space, "affine_invariant")
+    scores = score(prediction, target, replace(RULE, alignment=space, constant="mean"))
+    assert scores["AbsRel"] == pytest.approx(np.mean([abs(depth_m / true - 1) for true in (2, 4, 8)]))
+
+
+@pytest.mark.parametrize(
     ("prediction", "target", "changes", "problem"),
     [
         (affine(DEPTH), metres(DEPTH, np.zeros(DEPTH.shape, bool)), {}, "0 are valid"),

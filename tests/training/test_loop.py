@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from learning import PARTS, PHASE, SmallNetwork, learn, sources
 from torch import nn
 
 from openmidas.files.errors import FileError
+from openmidas.training import loop, monitor
 from openmidas.training.annotations import Sample
 from openmidas.training.checkpoints import BEST, LAST
 from openmidas.training.data import Source, draw_batch
@@ -103,6 +104,75 @@ def wait_for_step(path: Path, step: int) -> None:
         if path.exists() and f'"step": {step},' in path.read_text():
             return
     raise AssertionError(f"step {step} was never logged")
+
+
+def less_with_every_step(network: nn.Module) -> dict[str, float]:
+    """An error that follows from the network alone: every one is the best so far."""
+    return {"abs_rel": 1 / int(network.norm.num_batches_tracked)}
+
+
+def ends_the_process(do: Callable[..., Any], at: Callable[..., bool]) -> Callable[..., Any]:
+    """Does it, but where `at` says so is the end: nothing catches it, and nothing is done after."""
+
+    def dies(*arguments: Any) -> Any:
+        if at(*arguments):
+            raise KeyboardInterrupt
+        return do(*arguments)
+
+    return dies
+
+
+@pytest.mark.parametrize("dies_in", ["evaluate", "write_best", "append_line"])
+@pytest.mark.parametrize("checkpoint", [20, 60])
+def test_a_run_that_is_killed_while_it_measures_loses_nothing(
+    dies_in: str, checkpoint: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was learnt is on disk by then; the error, the best network and the line of the log are made up for."""
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    learn(whole, evaluate=less_with_every_step)
+    calls = count(20, 20)
+    evaluate = less_with_every_step
+    with monkeypatch.context() as patch:
+        if dies_in == "evaluate":
+            evaluate = ends_the_process(evaluate, lambda _: next(calls) == checkpoint)
+        elif dies_in == "write_best":
+            patch.setattr(
+                loop, dies_in, ends_the_process(loop.write_best, lambda *_: next(calls) == checkpoint)
+            )
+        else:
+            append = ends_the_process(monitor.append_line, lambda _, line: line["step"] == checkpoint)
+            patch.setattr(monitor, dies_in, append)
+        with pytest.raises(KeyboardInterrupt):
+            learn(run, evaluate=evaluate)
+    assert log(run)[-1]["step"] == checkpoint - 5
+    assert torch.load(run / LAST, weights_only=True)["progress"][0] == checkpoint
+    learn(run, evaluate=less_with_every_step)
+    for name in (LAST, BEST):
+        assert same(*(torch.load(folder / name, weights_only=True) for folder in (whole, run)))
+    timeless = [
+        [{**line, "pictures_per_s": 0, "waiting": 0} for line in log(folder)] for folder in (whole, run)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_an_evaluation_that_fails_does_not_end_the_run(tmp_path: Path) -> None:
+    def fails(_: nn.Module) -> dict[str, float]:
+        raise FileError("photo.jpg: is gone")
+
+    said: list[str] = []
+    running = Running(tmp_path, fails, warn=said.append)
+    train(SmallNetwork(), sources(), Recipe("tiny", (PHASE,)), PHASE, running)
+    assert torch.load(tmp_path / LAST, weights_only=True)["progress"][0] == 60
+    assert said == [f"Not measured after {steps} steps: photo.jpg: is gone" for steps in (20, 40, 60)]
+    assert [line["step"] for line in log(tmp_path)] == list(range(5, 61, 5))
+
+
+@pytest.mark.parametrize("impossible", [math.nan, math.inf])
+def test_an_error_that_is_no_number_is_never_the_best_nor_hides_it(impossible: float, tmp_path: Path) -> None:
+    errors = iter([impossible, 0.5, impossible])
+    learn(tmp_path, evaluate=lambda _: {"abs_rel": next(errors)})
+    assert torch.load(tmp_path / BEST, weights_only=True)["error"] == 0.5
+    assert [line["abs_rel"] for line in log(tmp_path)[3::4]] == [None, 0.5, None]
 
 
 def test_a_finished_run_does_nothing_more(whole: Path, tmp_path: Path) -> None:

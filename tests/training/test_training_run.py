@@ -20,7 +20,7 @@ from openmidas.training.adapting import Wanted
 from openmidas.training.checkpoints import LAST, write_network
 from openmidas.training.labelling import label_photos
 from openmidas.training.recipes import RECIPES, Part, Phase, Recipe
-from openmidas.training.run import Telling, train_recipe
+from openmidas.training.run import Evaluate, Telling, train_recipe
 from openmidas.training.run_folder import note_start, source_state
 from openmidas.training.starting import first_network
 
@@ -55,7 +55,13 @@ def data(tmp_path: Path) -> Mapping[str, Path]:
     return folders
 
 
-def train_until(steps: int, folder: Path, wanted: Wanted, recipe: Recipe = RECIPE) -> None:
+def train_until(
+    steps: int,
+    folder: Path,
+    wanted: Wanted,
+    recipe: Recipe = RECIPE,
+    evaluate: Evaluate = lambda network: {},
+) -> None:
     """A run that is stopped after its checkpoint of that step."""
 
     def say(done: int, numbers: Mapping[str, float]) -> None:
@@ -63,7 +69,7 @@ def train_until(steps: int, folder: Path, wanted: Wanted, recipe: Recipe = RECIP
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_recipe(recipe, folder, wanted, Telling(say=say))
+        train_recipe(recipe, folder, wanted, Telling(lambda _: evaluate, say=say))
 
 
 def average(folder: Path) -> Mapping[str, torch.Tensor]:
@@ -96,6 +102,26 @@ def test_a_run_goes_on_without_the_file_it_began_with(data: Mapping[str, Path], 
     assert all(torch.equal(whole[name], run[name]) for name in whole)
     with pytest.raises(FileError, match=r"start\.pt: no such file"):  # a new one needs it
         train_recipe(RECIPE, tmp_path / "other", wanted)
+
+
+def test_the_last_checkpoint_of_a_phase_is_measured_even_if_the_run_was_killed_before(
+    data: Mapping[str, Path], tmp_path: Path
+) -> None:
+    recipe = Recipe("tiny", tuple(replace(PHASE, name=name, steps=1) for name in ("first", "second")))
+
+    def dies(_: torch.nn.Module) -> Mapping[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_until(2, tmp_path / "run", Wanted(data), recipe, dies)
+    assert not (tmp_path / "run" / "log.jsonl").read_text()
+    errors = iter([0.25, 0.5])
+    train_until(2, tmp_path / "run", Wanted(data), recipe, lambda _: {"abs_rel": next(errors)})
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["abs_rel"]) for line in lines] == [(1, 0.25), (2, 0.5)]
+    train_until(2, tmp_path / "whole", Wanted(data), recipe)
+    whole, run = average(tmp_path / "whole"), average(tmp_path / "run")
+    assert all(torch.equal(whole[name], run[name]) for name in whole)
 
 
 def test_a_run_does_not_go_on_with_other_pictures(data: Mapping[str, Path], tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from openmidas.cli.meaning import check_name
 from openmidas.cli.options import say_what_failed
 from openmidas.cli.progress import byte_bar, progress_bar
 from openmidas.depth_map import DepthMap
-from openmidas.evaluation.folder import Measured, read_measured, scores_by_set
+from openmidas.evaluation.folder import Measured, scores_by_set
+from openmidas.evaluation.measuring import errors_by_set, measurable, rule_of
+from openmidas.evaluation.run import DataSet, read_set
 from openmidas.models.batch import one_line
 from openmidas.models.predictor import NetworkPredictor
 from openmidas.models.predictor import Running as Computing
@@ -89,7 +91,7 @@ def train_aloud(
     check_name("--device", options["device"], TRAINING_DEVICES)
     check_name("--precision", options["precision"], get_args(Precision))
     wanted = Wanted(folders_in(data, recipe), **options)
-    telling = Telling(partial(_evaluation, wanted, measured), progress_bar, _say, _say_left_out)
+    telling = Telling(partial(_evaluation, wanted, measured), progress_bar, _say, _say_left_out, _warn)
     try:
         written = train_recipe(recipe, folder, wanted, telling)
     except WantedError as error:
@@ -103,24 +105,45 @@ def _evaluation(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """Errors of every set of pictures held out or measured, by the zero-shot protocol, and their mean as `abs_rel`."""
     preset = preset_named(recipe.network)
-    groups = [_rooms(recipe, wanted), _worlds(recipe), read_measured(measured) if measured else []]
+    held = [pictures for pictures in (_rooms(recipe, wanted), _worlds(recipe)) if pictures]
+    sets = _measurable([read_set("measured", rule_of("measured"), measured)] if measured else [])
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         engine = torch_engine(network, Computing(wanted.device))
         predict = NetworkPredictor(preset, preset.side_px, engine)
-        groups_scores = [scores_by_set(predict, group) for group in groups if group]
-        numbers = {
-            f"{field} {name}": value
-            for scores in groups_scores
-            for name, values in scores.items()
-            if name != "mean"
-            for field, value in values._asdict().items()
-        }
-        if groups_scores:
-            numbers["abs_rel"] = float(np.mean([scores["mean"].abs_rel for scores in groups_scores]))
-        return numbers
+        return _logged(
+            [_held_errors(predict, pictures) for pictures in held]
+            + [errors_by_set(predict, data_set) for data_set in sets]
+        )
 
     return evaluate
+
+
+def _measurable(sets: Sequence[DataSet]) -> list[DataSet]:
+    """The sets without the pictures that nothing can be measured on, which are named."""
+    left_out: list[str] = []
+    with progress_bar(sum(len(data_set.entries) for data_set in sets), "Reading") as advance:
+        kept = [measurable(data_set, left_out.append, advance) for data_set in sets]
+    for line in left_out:
+        click.echo(f"Not measured on: {line}", err=True)
+    return kept
+
+
+def _held_errors(predict: NetworkPredictor, pictures: Sequence[Measured]) -> dict[str, dict[str, float]]:
+    scores = scores_by_set(predict, pictures)
+    return {name: values._asdict() for name, values in scores.items() if name != "mean"}
+
+
+def _logged(errors: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Every number with the name of its set, and `abs_rel`: every element weighs the same, and every set in it."""
+    numbers = {
+        f"{field} {name}": value
+        for by_set in errors
+        for name, values in by_set.items()
+        for field, value in values.items()
+    }
+    means = [np.mean([values["abs_rel"] for values in by_set.values()]) for by_set in errors]
+    return numbers | ({"abs_rel": float(np.mean(means))} if means else {})
 
 
 def _rooms(recipe: Recipe, wanted: Wanted) -> list[Measured]:
@@ -144,8 +167,14 @@ def _worlds(recipe: Recipe) -> list[Measured]:
 
 def _say(steps: int, numbers: Mapping[str, float]) -> None:
     shown = [f"{name} {value:.3g}" for name, value in numbers.items() if name.startswith(("loss", "abs_rel"))]
-    click.echo(f"{steps} steps: {', '.join(shown)}, {numbers['pictures_per_s']:.3g} pictures/s")
+    if "pictures_per_s" in numbers:  # not so where only the measuring was left to do
+        shown.append(f"{numbers['pictures_per_s']:.3g} pictures/s")
+    click.echo(f"{steps} steps: {', '.join(shown)}")
 
 
 def _say_left_out(names: Sequence[str]) -> None:
     click.echo(f"Left out, for want of a folder: {', '.join(names)}.")
+
+
+def _warn(line: str) -> None:
+    click.echo(line, err=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from openmidas.alignment import align
+from openmidas.alignment import ConstantError, align
 from openmidas.depth_map import ConventionError, DepthMap
 from openmidas.evaluation.boundaries import neighbour_ratios
 
@@ -125,15 +125,24 @@ def fitted_scores(prediction: DepthMap, target: DepthMap) -> Scores:
     """Scores of a prediction of any ambiguity on the target's valid pixels, without the sky.
 
     The prediction is resized (bilinear), fitted by least squares in inverse depth, clamped from below at half
-    the smallest valid target inverse depth, and inverted. Raises ConventionError as `align`.
+    the smallest valid target inverse depth, and inverted. One that is the same everywhere becomes the mean of the
+    target's inverse depth, which is its fit whatever the scale. Else raises ConventionError as `align`.
     Source: Ranftl et al., TPAMI 2022, section 6.
     """
     inverse = target.to_inverse_depth().values
     known = inverse > 0  # not so where it is NaN
     truth = inverse[known].astype(np.float64)
-    fitted = align(prediction, target).values[known].astype(np.float64)
+    fitted = _fitted(prediction, target)[known].astype(np.float64)
     depths = Depths(1 / np.maximum(fitted, truth.min() / 2), 1 / truth)
     return Scores(abs_rel(depths), delta(depths))
+
+
+def _fitted(prediction: DepthMap, target: DepthMap) -> Float[np.ndarray, "h w"]:
+    try:
+        return align(prediction, target).values
+    except ConstantError:
+        missing = np.isnan(prediction.resize(target.shape).values)
+        return np.where(missing, np.nan, np.nanmean(target.to_inverse_depth().values, dtype=np.float64))
 
 
 def boundary_f1(prediction: DepthMap, target: DepthMap) -> float:

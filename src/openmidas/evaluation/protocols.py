@@ -73,7 +73,8 @@ class Rule:
     min_m, max_m: target pixels count where min_m < depth < max_m. cap_m: fitted depth is clamped to min_m ... cap_m;
     None clamps inverse depth from below at half the smallest of the target. crop: the part of a target that counts.
     averaging: the mean over pictures; or over pictures in each group and then over groups (kinect, kitti … of
-    `measured`, the films of `video`).
+    `measured`, the films of `video`). constant: what a prediction gets that is the same at every pixel that counts:
+    no score, or that of the mean of what is fitted, which is its fit whatever the scale.
     """
 
     set_name: str
@@ -86,6 +87,7 @@ class Rule:
     cap_m: float | None = None
     crop: Crop | None = None
     averaging: Literal["pictures", "groups"] = "pictures"
+    constant: Literal["fails", "mean"] = "fails"
 
     @property
     def pictures(self) -> int | None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Bool, Float
 
-from openmidas.alignment import fit_values
+from openmidas.alignment import ConstantError, fit_values
 from openmidas.depth_map import ConventionError, DepthMap, Quantity
 from openmidas.evaluation.boundaries import boundary_scores, depth_edge_errors
 from openmidas.evaluation.metrics import PIXEL_METRICS, Depths
@@ -92,8 +92,8 @@ def fit(prediction: DepthMap, target: DepthMap, rule: Rule) -> Fitted:
     depth; affine-invariant inverse depth has no depth and is always fitted in inverse depth. With alignment "none" a
     metric prediction is taken as it is. Depth is clamped to min_m ... cap_m.
 
-    Raises ConventionError where nothing of the target counts, or the prediction is constant, of another shape, without
-    a value at a pixel that counts, or of another kind than the rule takes.
+    Raises ConventionError where nothing of the target counts, or the prediction is constant (unless the rule scores
+    that), of another shape, without a value at a pixel that counts, or of another kind than the rule takes.
     """
     return fit_group([prediction], [target], rule)[0]
 
@@ -101,7 +101,7 @@ def fit(prediction: DepthMap, target: DepthMap, rule: Rule) -> Fitted:
 def fit_group(predictions: Sequence[DepthMap], targets: Sequence[DepthMap], rule: Rule) -> list[Fitted]:
     """As `fit`, with one scale and shift for all frames of a film."""
     frames = [_frame(*pair, rule) for pair in zip(predictions, targets, strict=True)]
-    scale, shift = (1.0, 0.0) if rule.alignment == "none" else _scale_shift(frames)
+    scale, shift = (1.0, 0.0) if rule.alignment == "none" else _scale_shift(frames, rule)
     cap_m = rule.cap_m or 2 * max(float(frame.truth[frame.counted].max()) for frame in frames)
     limits_m = max(rule.min_m, SMALLEST_M), cap_m
     return [
@@ -213,12 +213,19 @@ def _of_shape(prediction: DepthMap, shape: tuple[int, int]) -> DepthMap:
     return prediction.resize(shape)
 
 
-def _scale_shift(frames: Sequence[_Frame]) -> tuple[float, float]:
+def _scale_shift(frames: Sequence[_Frame], rule: Rule) -> tuple[float, float]:
     if len({frame.quantity for frame in frames}) > 1:
         raise ConventionError("predictions of depth and of inverse depth cannot be fitted together")
     source = np.concatenate([frame.values[frame.counted] for frame in frames], dtype=np.float64)
     goal = np.concatenate([frame.truth[frame.counted] for frame in frames])
-    return fit_values(source, 1 / goal if frames[0].quantity == "inverse_depth" else goal)
+    if frames[0].quantity == "inverse_depth":
+        goal = 1 / goal
+    try:
+        return fit_values(source, goal)
+    except ConstantError:
+        if rule.constant == "fails":
+            raise
+        return 0.0, float(goal.mean())
 
 
 def _depth(

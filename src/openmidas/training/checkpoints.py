@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -12,10 +14,12 @@ from torch import nn
 from openmidas.files.atomic import written_beside
 from openmidas.files.errors import file_error
 from openmidas.networks.stored import read_stored
+from openmidas.training.run_folder import read_log
 
 LAST = "last.pt"
 BEST = "best.pt"
 AVERAGE = "average"
+_ERROR = "error"
 
 
 class Stateful(Protocol):
@@ -27,13 +31,17 @@ class Stateful(Protocol):
 
 
 class Progress(NamedTuple):
-    """How far a run is: steps done, and the least error measured so far, inf before any."""
+    """How far a run is: steps done, and the least error measured before, inf before any.
+
+    numbers: what the log says of the steps before, but speed and errors; a checkpoint is written before it is measured.
+    """
 
     steps: int
     least_error: float
+    numbers: Mapping[str, float] = MappingProxyType({})
 
 
-NOTHING_DONE = Progress(0, float("inf"))
+NOTHING_DONE = Progress(0, math.inf)
 
 
 def write_last(folder: Path, parts: Mapping[str, Stateful], progress: Progress) -> None:
@@ -46,6 +54,11 @@ def write_last(folder: Path, parts: Mapping[str, Stateful], progress: Progress) 
 def write_network(path: Path, network: Stateful) -> None:
     """Write the averaged weights alone; raises FileError."""
     _write(path, {AVERAGE: network.state_dict()})
+
+
+def write_best(folder: Path, network: Stateful, error: float) -> None:
+    """Write the averaged weights and their error as `best.pt`; raises FileError."""
+    _write(folder / BEST, {AVERAGE: network.state_dict(), _ERROR: error})
 
 
 def read_network(path: Path, network: nn.Module) -> None:
@@ -61,14 +74,22 @@ def read_network(path: Path, network: nn.Module) -> None:
 
 
 def read_progress(folder: Path) -> Progress:
-    """How far the run in that folder is; raises FileError for a checkpoint that is none."""
+    """How far the run in that folder is, the error of its `best.pt` included; FileError for what is no checkpoint."""
     path = folder / LAST
     if not path.exists():
         return NOTHING_DONE
     try:
-        return Progress(*read_stored(path)["progress"])
+        progress = Progress(*read_stored(path)["progress"])
     except KeyError as error:
         raise file_error(path, "is no checkpoint of this version: choose another folder") from error
+    best = folder / BEST
+    least_error = read_stored(best).get(_ERROR, math.inf) if best.exists() else math.inf
+    return progress._replace(least_error=min(least_error, progress.least_error))
+
+
+def is_measured(folder: Path, progress: Progress) -> bool:
+    """Whether the last checkpoint was measured and noted; not so where the run was killed in between."""
+    return not progress.numbers or any(line["step"] == progress.steps for line in read_log(folder))
 
 
 def resume(folder: Path, parts: Mapping[str, Stateful]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
@@ -14,24 +16,26 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel
 
 from openmidas.files.errors import file_error
 from openmidas.files.image_writing import write_image
+from openmidas.models.batch import one_line
 from openmidas.models.presets import preset_named
 from openmidas.training.checkpoints import (
     AVERAGE,
-    BEST,
     Progress,
     Stateful,
+    is_measured,
     read_progress,
     resume,
+    write_best,
     write_last,
-    write_network,
 )
 from openmidas.training.data import Batch, Plan, Source, batches, draw_batch
 from openmidas.training.distributed import ALONE, Processes, average
 from openmidas.training.losses import LOSSES, Pairs, anchor, ranking, trimmed_loss, unit_range
-from openmidas.training.monitor import opened_log, prediction_grid
+from openmidas.training.monitor import Record, opened_log, prediction_grid
 from openmidas.training.optimising import (
     averaged_model,
     backward,
@@ -55,7 +59,8 @@ class Running:
     """Where a run computes, in what precision, and who is told.
 
     evaluate: numbers about a network, `abs_rel` among them where there is anything to measure on; it must leave the
-    network as it is. advance: called after each step. say: told the numbers at each checkpoint.
+    network as it is. advance: called after each step. say: told the numbers at each checkpoint. warn: told in one
+    line why a checkpoint was not measured; the run goes on.
     """
 
     folder: Path
@@ -65,6 +70,7 @@ class Running:
     processes: Processes = ALONE
     advance: Callable[[], None] = lambda: None
     say: Callable[[int, Mapping[str, float]], None] = lambda steps, numbers: None
+    warn: Callable[[str], None] = warnings.warn
 
 
 def train(
@@ -73,7 +79,8 @@ def train(
     """Train `network` in place through one phase and return the averaged one, in eval mode.
 
     The folder gets `last.pt`, from which a run that was killed goes on as if it had not been, `best.pt`, the log and
-    pictures. Raises FileError where a loss is no longer finite, and for what cannot be written.
+    pictures. What was learnt is written before it is measured, and measured later where the run was killed in between.
+    Raises FileError where a loss is no longer finite, and for what cannot be written.
     """
     begin = recipe.first_step(phase)
     end = begin + phase.steps
@@ -88,8 +95,14 @@ def train(
         resume(running.folder, states)
     done = max(progress.steps, begin)
     plan = plan_of(recipe, phase, running.processes)
+    least_error = progress.least_error
+    writes = running.processes.number == 0
     seen: list[Tensor] = []
-    with opened_log(running.folder if running.processes.number == 0 else None, done) as record:
+    with opened_log(running.folder if writes else None, done) as record:
+        picture = partial(_write_picture, averaged.module, sources, plan, phase, begin, running)
+        note = partial(_measured_and_noted, averaged, picture, running, record)
+        if writes and progress.steps > begin and not is_measured(running.folder, progress):
+            least_error = note(done, progress.numbers, least_error)
         started = asked = time.monotonic()
         waited_s = 0.0
         drawn_ahead = batches(sources, plan, range(done, end), gives_way=running.device == "cpu")
@@ -110,13 +123,12 @@ def train(
                 pictures = len(seen) * phase.pictures
                 numbers = _means(seen, phase, step + 1, running.folder)
                 passed_s = time.monotonic() - started
-                numbers |= {"pictures_per_s": pictures / passed_s, "waiting": waited_s / passed_s}
-                if is_kept and running.processes.number == 0:
-                    shown = _first_of_each(draw_batch(sources, replace(plan, processes=ALONE), begin), phase)
-                    numbers |= _measured(averaged.module, shown, plan, step + 1, running)
-                    progress = _kept(running.folder, states, numbers, progress, step + 1)
-                    running.say(step + 1, numbers)
-                record(step + 1, numbers)
+                speed = {"pictures_per_s": pictures / passed_s, "waiting": waited_s / passed_s}
+                if is_kept and writes:
+                    write_last(running.folder, states, Progress(step + 1, least_error, numbers))
+                    least_error = note(step + 1, numbers | speed, least_error)
+                else:
+                    record(step + 1, numbers | speed)
                 seen, started, waited_s = [], time.monotonic(), 0.0
             asked = time.monotonic()
     return averaged.module
@@ -198,14 +210,55 @@ def _means(seen: Sequence[Tensor], phase: Phase, steps: int, folder: Path) -> di
     return numbers
 
 
-def _measured(network: nn.Module, shown: Batch, plan: Plan, steps: int, running: Running) -> dict[str, float]:
-    """What the evaluation says of the network; a picture of what it makes of some pictures goes to the folder."""
+def _measured_and_noted(
+    averaged: AveragedModel,
+    picture: Callable[[int], None],
+    running: Running,
+    record: Record,
+    steps: int,
+    numbers: Mapping[str, float],
+    least_error: float,
+) -> float:
+    """Measure the averaged network, keep it if it is the best so far, note it all; the least error so far.
+
+    The log comes last: what it does not have is measured again when the run goes on.
+    """
+    picture(steps)
+    numbers = {**numbers, **_errors(averaged.module, steps, running)}
+    error = float(numbers.get(ERROR, math.inf))
+    is_best = error < least_error  # never where it is not a number
+    if is_best:
+        write_best(running.folder, averaged, error)
+    record(steps, numbers)
+    running.say(steps, numbers)
+    return error if is_best else least_error
+
+
+def _errors(network: nn.Module, steps: int, running: Running) -> Mapping[str, float]:
+    """What the evaluation says of the network; nothing, but a warning, where it fails."""
+    try:
+        return running.evaluate(network)
+    except Exception as error:  # whatever it is, it must not end the run
+        running.warn(f"Not measured after {steps} steps: {one_line(running.folder, error)}")
+        return {}
+
+
+def _write_picture(
+    network: nn.Module,
+    sources: Mapping[str, Source],
+    plan: Plan,
+    phase: Phase,
+    begin: int,
+    running: Running,
+    steps: int,
+) -> None:
+    """What the network makes of a picture of every set, of the phase's first minibatch, goes to the folder."""
+    shown = _first_of_each(draw_batch(sources, replace(plan, processes=ALONE), begin), phase)
     with torch.no_grad():
         prediction = network(shown.to(running.device).image)
     folder = running.folder / PICTURES
     folder.mkdir(exist_ok=True)
     write_image(folder / f"{steps:07d}.png", prediction_grid(shown, prediction, plan.preset))
-    return dict(running.evaluate(network))
 
 
 def _first_of_each(batch: Batch, phase: Phase) -> Batch:
@@ -217,15 +270,3 @@ def _first_of_each(batch: Batch, phase: Phase) -> Batch:
         batch.valid[starts],
         Pairs(*(t[starts] for t in batch.pairs)),
     )
-
-
-def _kept(
-    folder: Path, states: Mapping[str, Stateful], numbers: Mapping[str, float], progress: Progress, steps: int
-) -> Progress:
-    """Write the checkpoint, and the averaged network if it is the best so far."""
-    error = numbers.get(ERROR, math.inf)
-    if error < progress.least_error:
-        write_network(folder / BEST, states[AVERAGE])
-    progress = Progress(steps, min(error, progress.least_error))
-    write_last(folder, states, progress)
-    return progress

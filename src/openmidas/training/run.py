@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from openmidas.networks.export import export_onnx
 from openmidas.networks.normalisation import fold_norms
 from openmidas.training.adapting import Wanted, WantedError, adapted, check_shares, check_trainable, left_out
 from openmidas.training.bar import Bar, no_bar
-from openmidas.training.checkpoints import LAST, read_network, read_progress, write_network
+from openmidas.training.checkpoints import LAST, is_measured, read_network, read_progress, write_network
 from openmidas.training.data import Source, draw_batch
 from openmidas.training.distributed import Processes, check_launcher, joined, wait_for_all
 from openmidas.training.labelling import label_photos
@@ -44,13 +45,14 @@ class Telling:
     """Who measures a run's networks, and who is told of it: by default nobody. Only the first process asks and tells.
 
     evaluation: gives `Running.evaluate` for the recipe as it is trained; it is asked before anything is written.
-    bar: see `bar.Bar`. say: as in `Running`. left_out: told the names of sets and phases without a folder.
+    bar: see `bar.Bar`. say, warn: as in `Running`. left_out: told the names of sets and phases without a folder.
     """
 
     evaluation: Callable[[Recipe], Evaluate] = _measures_nothing
     bar: Bar = no_bar
     say: Callable[[int, Mapping[str, float]], None] = lambda steps, numbers: None
     left_out: Callable[[Sequence[str]], None] = lambda names: None
+    warn: Callable[[str], None] = warnings.warn
 
 
 _SILENCE = Telling()
@@ -85,8 +87,10 @@ def _train(
 ) -> Path | None:
     """Nothing is written before all that the run needs has been opened."""
     check_run(folder, recipe)
-    done = read_progress(folder).steps
-    phases = [phase for phase in recipe.phases if recipe.first_step(phase) + phase.steps > done]
+    progress = read_progress(folder)
+    done = progress.steps
+    finished = done if is_measured(folder, progress) else done - 1
+    phases = [phase for phase in recipe.phases if recipe.first_step(phase) + phase.steps > finished]
     phases = phases or [recipe.phases[-1]]
     if not done:
         _check(check_start, phases[0], wanted.start, wanted.encoder)
@@ -104,7 +108,9 @@ def _train(
         circumstances = {"steps_done": done, "processes": processes.count, "threads": torch.get_num_threads()}
         note_start(folder, circumstances | _as_text(wanted))
     with telling.bar(sum(phase.steps for phase in recipe.phases) - done, "Training") as advance:
-        running = Running(folder, evaluate, wanted.device, wanted.precision, processes, advance, telling.say)
+        running = Running(
+            folder, evaluate, wanted.device, wanted.precision, processes, advance, telling.say, telling.warn
+        )
         for phase in phases:
             sources = _relabelled(phase, sets.pop(phase.name), wanted, running, telling.bar)
             network = train(network, sources, recipe, phase, running)
