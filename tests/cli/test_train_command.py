@@ -17,7 +17,7 @@ import pytest
 import torch
 from running import Run, names, write_picture
 
-from openmidas.cli.train import folders_in, recipe_named
+from openmidas.cli.train import folders_in, measured_in, recipe_named
 from openmidas.cli.train_app import train
 from openmidas.files import read_depth
 from openmidas.models.presets import EMBEDDED
@@ -103,6 +103,35 @@ def test_the_home_folder_is_known_behind_an_equals_sign() -> None:
     }
 
 
+def test_measured_sets_are_given_by_their_layouts() -> None:
+    found = measured_in(["a,b", "nyu=c,d/e,sintel=f=g"])
+    assert found == {"measured": Path("a,b"), "nyu": Path("c,d/e"), "sintel": Path("f=g")}
+    assert measured_in(["./a=b"]) == {"measured": Path("a=b")}
+    assert measured_in(["nyu=~/c"]) == {"nyu": Path.home() / "c"}
+
+
+def test_errors_of_measured_sets_go_into_the_log_and_choose_the_best(folder: Path) -> None:
+    gray = np.tile(np.arange(10, 58, dtype=np.uint8), (40, 1))
+    for name in ("own/a.webp", "own/b.webp", "diode/val/indoors/s/c/d.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), np.dstack([gray] * 3))
+    np.savez(folder / "own/a_target.npz", inverse_depth=gray / np.float32(100))
+    np.savez(folder / "own/b_target.npz", inverse_depth=gray * 0)
+    (folder / "own/index.csv").write_text("name,set,target\na,rooms,metric\nb,rooms,metric\n")
+    np.save(folder / "diode/val/indoors/s/c/d_depth.npy", (100 / gray)[..., None])
+    np.save(folder / "diode/val/indoors/s/c/d_depth_mask.npy", np.ones(gray.shape))
+    done = run(
+        "train", "smoke", "--steps", 1, "--batch", 5, "-o", "run", "--measured", "own,diode_indoor=diode"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Not measured on: measured rooms/b: no pixel of the target counts" in done.stderr
+    line = json.loads((folder / "run/log.jsonl").read_text())
+    each = [line[f"abs_rel {name}"] for name in ("worlds held out", "rooms", "diode_indoor measured")]
+    assert line["abs_rel"] == pytest.approx(np.mean(each), rel=1e-4)
+    stored = torch.load(folder / "run/best.pt", weights_only=True)
+    assert stored["error"] == pytest.approx(line["abs_rel"], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -110,7 +139,11 @@ def test_the_home_folder_is_known_behind_an_equals_sign() -> None:
         (["--data", "redweb=gone"], "gone: no such folder"),
         (["--data", "movies=empty"], "manifest.csv: holds nothing of that layout"),
         (["--data", "redweb=sets", "--measured", "sets"], "index.csv: is not there"),
-        (["--data", "redweb=sets", "--measured", "dark"], "dark: has no picture that can be measured on"),
+        (
+            ["--data", "redweb=sets", "--measured", "dark"],
+            "dark: has no picture to measure on (rooms/a: no pixel",
+        ),
+        (["--data", "redweb=sets", "--measured", "sintel=gone"], "gone: no such folder"),
         (["--data", "redweb=sets", "--encoder", "sets/Imgs/0.jpg"], "holds more than weights, or is damaged"),
         (["--data", "redweb=sets", "--start", "gone.pt"], "gone.pt: no such file"),
         (["--data", "redweb=sets", "-o", "sets/Imgs/0.jpg"], "0.jpg: is a file: choose another name"),
@@ -150,6 +183,8 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(
         (["smoke", "--batch", "4"], "--batch 4 is too small for a picture of each of 5 sets"),
         (["smoke", "--mixing", "sum"], "there are naive, pareto"),
         (["smoke", "--precision", "int8"], "there are float32, bfloat16, float16"),
+        (["smoke", "--measured", "nuy=NYU"], "--measured has no 'nuy': there are diw, eth3d"),
+        (["smoke", "--measured", "nyu=a", "--measured", "nyu=b"], "has the layout nyu twice"),
         (["smoke", "--device", "cuda"], "finds no cuda device"),
     ],
 )

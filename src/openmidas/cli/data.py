@@ -19,6 +19,7 @@ from openmidas.cli.meaning import check_name, spoken
 from openmidas.cli.progress import progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.panels import Panel, side_by_side
+from openmidas.evaluation.run import spread
 from openmidas.files.atomic import write_bytes
 from openmidas.files.errors import file_error
 from openmidas.files.heatmap import to_heatmap
@@ -83,7 +84,7 @@ def check_set(request: Request) -> bool:
     click.echo(f"{request.layout} in {request.root}: {_counted(len(entries), layout.pictures)}.")
     absent = _absent(entries)
     whole = [entry for entry in entries if entry.name not in absent]
-    read = _spread(whole, request.sample)
+    read = spread(whole, request.sample)
     looks, failures = _looks(read, request.output is not None)
     if looks:
         click.echo("\n".join(_summary(layout.kind, looks)))
@@ -120,15 +121,9 @@ def _absent(entries: Sequence[Entry]) -> dict[str, list[str]]:
     return absent
 
 
-def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:
-    """That many of them, evenly spread from the first to the last."""
-    chosen = np.unique(np.linspace(0, len(entries) - 1, min(count, len(entries))).round().astype(int))
-    return [entries[index] for index in chosen]
-
-
 def _looks(entries: Sequence[Entry], draw: bool) -> tuple[list[_Look], list[str]]:
     """What the pictures show, and a line for each that cannot be read; a dozen come drawn, if that is wanted."""
-    drawn = {entry.name for entry in _spread(entries, _ON_SHEET)} if draw else set()
+    drawn = {entry.name for entry in spread(entries, _ON_SHEET)} if draw else set()
     looks: list[_Look] = []
     failures: list[str] = []
     with (

@@ -18,8 +18,8 @@ from openmidas.cli.options import say_what_failed
 from openmidas.cli.progress import byte_bar, progress_bar
 from openmidas.depth_map import DepthMap
 from openmidas.evaluation.folder import Measured, scores_by_set
-from openmidas.evaluation.measuring import errors_by_set, measurable, rule_of
-from openmidas.evaluation.run import DataSet, read_set
+from openmidas.evaluation.measuring import errors_by_set, measurable, read_chosen
+from openmidas.evaluation.run import DataSet
 from openmidas.models.batch import one_line
 from openmidas.models.predictor import NetworkPredictor
 from openmidas.models.predictor import Running as Computing
@@ -27,6 +27,7 @@ from openmidas.models.presets import PRESETS, preset_named
 from openmidas.models.weights import CHECKPOINTS, fetch
 from openmidas.networks.predictor import torch_engine
 from openmidas.training.adapting import Wanted, WantedError
+from openmidas.training.datasets.layouts import LAYOUTS
 from openmidas.training.held import read_kinect
 from openmidas.training.labelling import label_photos
 from openmidas.training.loop import Precision
@@ -67,23 +68,49 @@ def folders_in(texts: Sequence[str], recipe: Recipe) -> dict[str, Path]:
     if texts and not known:
         raise click.UsageError("every set of this recipe is made while it trains: leave --data out")
     found = {}
-    for text in texts:
-        for pair in re.split(r",(?=[^,=]+=)", text):
-            name, separator, path = pair.partition("=")
-            if not separator or not path:
-                raise click.UsageError(f"--data is NAME=FOLDER, such as redweb=sets/ReDWeb_V1, not {pair!r}")
-            check_name("--data", name, sorted(known))
-            found[name] = Path(os.path.expanduser(path))  # which a shell leaves alone behind =
+    for pair in _split(texts):
+        name, separator, path = pair.partition("=")
+        if not separator or not path:
+            raise click.UsageError(f"--data is NAME=FOLDER, such as redweb=sets/ReDWeb_V1, not {pair!r}")
+        check_name("--data", name, sorted(known))
+        found[name] = _folder(path)
     return found
 
 
+def measured_in(texts: Sequence[str]) -> dict[str, Path]:
+    """The folders of `--measured LAYOUT=DIR,LAYOUT=DIR` by layout; DIR alone has the layout `measured`.
+
+    A name with a slash is no layout, so that ./a=b is a folder. Raises click.UsageError for a layout that there is not,
+    or that comes twice.
+    """
+    found: dict[str, Path] = {}
+    for text in _split(texts):
+        pair = re.fullmatch(r"([^=/\\]+)=(.+)", text)
+        layout, path = pair.groups() if pair else ("measured", text)
+        check_name("--measured", layout, tuple(LAYOUTS))
+        if layout in found:
+            raise click.UsageError(f"--measured has the layout {layout} twice: give one folder of it")
+        found[layout] = _folder(path)
+    return found
+
+
+def _folder(path: str) -> Path:
+    """That folder; ~ is the home folder, which a shell leaves alone behind =."""
+    return Path(os.path.expanduser(path))
+
+
+def _split(texts: Sequence[str]) -> list[str]:
+    """What was given one by one or with commas between; a comma within a path is none of these."""
+    return [part for text in texts for part in re.split(r",(?=[^,=]+=)", text)]
+
+
 def train_aloud(
-    name: str, folder: Path, data: Sequence[str], measured: Path | None, options: Mapping[str, Any]
+    name: str, folder: Path, data: Sequence[str], measured: Sequence[str], options: Mapping[str, Any]
 ) -> None:
     """Train by the recipe of that name, measure, and say what happens; click.UsageError for what cannot be.
 
-    data: see `folders_in`. measured: pictures with measured depth that networks are compared on while they are
-    trained. options: the others of `Wanted`.
+    data: see `folders_in`. measured: see `measured_in`; sets that networks are compared on while they are trained.
+    options: the others of `Wanted`.
     """
     recipe = recipe_named(name)
     check_name("--network", options["network"], tuple(PRESETS))
@@ -91,7 +118,9 @@ def train_aloud(
     check_name("--device", options["device"], TRAINING_DEVICES)
     check_name("--precision", options["precision"], get_args(Precision))
     wanted = Wanted(folders_in(data, recipe), **options)
-    telling = Telling(partial(_evaluation, wanted, measured), progress_bar, _say, _say_left_out, _warn)
+    telling = Telling(
+        partial(_evaluation, wanted, measured_in(measured)), progress_bar, _say, _say_left_out, _warn
+    )
     try:
         written = train_recipe(recipe, folder, wanted, telling)
     except WantedError as error:
@@ -101,12 +130,12 @@ def train_aloud(
 
 
 def _evaluation(
-    wanted: Wanted, measured: Path | None, recipe: Recipe
+    wanted: Wanted, measured: Mapping[str, Path], recipe: Recipe
 ) -> Callable[[nn.Module], dict[str, float]]:
     """Errors of every set of pictures held out or measured, by the zero-shot protocol, and their mean as `abs_rel`."""
     preset = preset_named(recipe.network)
     held = [pictures for pictures in (_rooms(recipe, wanted), _worlds(recipe)) if pictures]
-    sets = _measurable([read_set("measured", rule_of("measured"), measured)] if measured else [])
+    sets = _measurable([read_chosen(layout, folder) for layout, folder in measured.items()])
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         engine = torch_engine(network, Computing(wanted.device))
@@ -135,14 +164,18 @@ def _held_errors(predict: NetworkPredictor, pictures: Sequence[Measured]) -> dic
 
 
 def _logged(errors: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    """Every number with the name of its set, and `abs_rel`: every element weighs the same, and every set in it."""
+    """Every number with the name of its set, and `abs_rel`: every element weighs the same, and every set in it.
+
+    Sets of which only the order of depths is known have none.
+    """
     numbers = {
         f"{field} {name}": value
         for by_set in errors
         for name, values in by_set.items()
         for field, value in values.items()
     }
-    means = [np.mean([values["abs_rel"] for values in by_set.values()]) for by_set in errors]
+    found = [[v["abs_rel"] for v in by_set.values() if "abs_rel" in v] for by_set in errors]
+    means = [np.mean(values) for values in found if values]
     return numbers | ({"abs_rel": float(np.mean(means))} if means else {})
 
 

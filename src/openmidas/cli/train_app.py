@@ -40,7 +40,12 @@ from openmidas.cli.options import HELP, PATH, one_line_errors
     type=PATH,
     help="Encoder to begin with, as published, or of a checkpoint.",
 )
-@click.option("--measured", metavar="DIR", type=PATH, help="Pictures with measured depth, to find the best.")
+@click.option(
+    "--measured",
+    metavar="[LAYOUT=]DIR,…",
+    multiple=True,
+    help="Sets with measured depth, to find the best; of the layout measured, or as data check knows them.",
+)
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option(
     "--precision",
@@ -50,7 +55,7 @@ from openmidas.cli.options import HELP, PATH, one_line_errors
     help="Of the arithmetic: float32, bfloat16 or float16; weights stay in float32.",
 )
 def train(
-    recipe: str, output: Path | None, data: Sequence[str], measured: Path | None, **wanted: Any
+    recipe: str, output: Path | None, data: Sequence[str], measured: Sequence[str], **wanted: Any
 ) -> None:
     """Train a network by RECIPE; its folder RUN gets checkpoints, log, pictures and the network.
 
@@ -68,8 +73,7 @@ def train(
     Examples:
       openmidas train smoke -o run
       openmidas train tiny --data photos=holiday,labels=labels --encoder mobilenet.pth
-      openmidas train midas-2020 --data redweb=ReDWeb_V1,wsvd=WSVD \\
-        --encoder resnext101.pth --device cuda
+      openmidas train midas-2020 --data redweb=RW --encoder ig101.pth --measured nyu=NYU
       openmidas train mine.json --data diw=DIW,kitti=KITTI --encoder lite3.pth
       torchrun --no-python --nproc-per-node 8 openmidas train midas-2020 \\
         --data redweb=ReDWeb_V1,wsvd=WSVD --encoder resnext101.pth --device cuda

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 import openmidas
 from openmidas.evaluation.contestants import Contestant
 from openmidas.evaluation.protocols import Rule
@@ -123,6 +125,12 @@ def first(data_set: DataSet, pictures: int) -> DataSet:
             break
         kept += unit
     return replace(data_set, entries=kept)
+
+
+def spread(entries: Sequence[Entry], count: int) -> list[Entry]:
+    """That many of them, evenly spread from the first to the last."""
+    chosen = np.unique(np.linspace(0, len(entries) - 1, min(count, len(entries))).round().astype(int))
+    return [entries[index] for index in chosen]
 
 
 def remaining(folder: Path, contestants: Sequence[Contestant], sets: Sequence[DataSet]) -> list[Task]:
