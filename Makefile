@@ -38,6 +38,7 @@ bench: .venv/development  ## speed and accuracy tables
 	$(BIN)/python benchmarks/published.py
 	$(BIN)/python benchmarks/zbuffer.py
 	$(BIN)/python benchmarks/damage.py
+	$(BIN)/python benchmarks/consistency.py
 	$(BIN)/python benchmarks/worlds.py
 	$(BIN)/python benchmarks/mixing.py
 	$(BIN)/python benchmarks/training.py

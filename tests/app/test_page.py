@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from browser import Watched
 from PIL import Image
-from playwright.sync_api import Route
+from playwright.sync_api import Page, Route
 
 import openmidas
 from openmidas.files import read_depth, read_image
@@ -104,6 +104,11 @@ def test_the_edge_can_be_dragged(watched: Watched, photo: Path) -> None:
     assert difference(seen[:, 50:], watched.canvas("#depth")[:, 50:]) < 3
 
 
+def holes_told(page: Page) -> int:
+    """The share of the view that the page says is empty, in percent."""
+    return int(re.findall(r"holes cover (\d+) %", page.locator("#space-reading").inner_text())[0])
+
+
 def test_the_scene_is_drawn_in_3d_within_reach_and_beyond_only_when_forced(
     watched: Watched, photo: Path
 ) -> None:
@@ -114,12 +119,12 @@ def test_the_scene_is_drawn_in_3d_within_reach_and_beyond_only_when_forced(
     assert difference(watched.seen("#space canvas"), read_image(photo)) < 6, (
         "from its own place it is the picture"
     )
+    cuts = holes_told(page)  # which are a pixel wide and show, also from there
     page.focus("#space canvas")
     for _ in range(25):
         page.keyboard.press("ArrowRight")
     page.get_by_text("The camera is at 100 %").wait_for()
-    unseen = int(re.findall(r"holes cover (\d+) %", page.locator("#space-reading").inner_text())[0])
-    assert 1 <= unseen <= 6, "the reach ends where 5 % of a view are wrong"
+    assert 3 <= holes_told(page) - cuts <= 6, "the reach ends where 5 % of a view are wrong"
     for _ in range(25):
         page.keyboard.press("ArrowUp")
     page.wait_for_timeout(500)  # longer than it takes to tell where the camera came to rest
