@@ -42,6 +42,7 @@ bench: .venv/development  ## speed and accuracy tables
 	$(BIN)/python benchmarks/worlds.py
 	$(BIN)/python benchmarks/mixing.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/steady.py
 	$(BIN)/python benchmarks/service.py
 
 gallery: .venv/development  ## make the pictures of docs/ anew
